@@ -1,0 +1,98 @@
+/** The longest delay a Node.js timer takes, in milliseconds; a longer one fires at once. */
+export const MAX_TIMER_DELAY: number = 2 ** 31 - 1;
+
+/** Renders a bad value for an error message: short, and never throwing itself. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);
+  if (typeof value === 'bigint') return `${value}n`;
+  if (typeof value === 'function') return `function ${value.name || '(anonymous)'}`;
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object';
+  return Object.is(value, -0) ? '-0' : String(value);
+}
+
+/** A number of the wrong size is a `RangeError`, anything that is no number at all a `TypeError`. */
+function refuse(name: string, rule: string, value: unknown): never {
+  const message = `\`${name}\` must be ${rule}, got ${show(value)}`;
+  throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
+}
+
+/** Throws unless `value` is an integer from 1 to 2^53 - 1. Returns it. */
+export function checkPositiveInteger(name: string, value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) refuse(name, 'a positive integer', value);
+  return value as number;
+}
+
+/** Like {@link checkPositiveInteger}, and `Infinity` (no limit) is allowed too. */
+export function checkLimit(name: string, value: unknown): number {
+  if (value === Infinity) return Infinity;
+  if (!Number.isSafeInteger(value) || (value as number) < 1) refuse(name, 'a positive integer or Infinity', value);
+  return value as number;
+}
+
+/** Throws unless `value` is an integer from 0 to 2^53 - 1. Returns it. */
+export function checkCount(name: string, value: unknown): number {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) refuse(name, 'a non-negative integer', value);
+  return value as number;
+}
+
+/** Throws unless `value` is a number of milliseconds above 0, or `Infinity` for never. Returns it. */
+export function checkDuration(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value > 0)) {
+    refuse(name, 'a positive number of milliseconds or Infinity', value);
+  }
+  return value;
+}
+
+/** Throws unless `value` is a finite number from `min` to `max`, both included. Returns it. */
+export function checkRange(
+  name: string,
+  value: unknown,
+  range: { readonly min: number; readonly max: number },
+): number {
+  if (typeof value !== 'number' || !(value >= range.min && value <= range.max) || !Number.isFinite(value)) {
+    refuse(name, `a number from ${range.min} to ${range.max}`, value);
+  }
+  return value;
+}
+
+/** Throws a `TypeError` unless `value` is a boolean. Returns it. */
+export function checkBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') refuse(name, 'a boolean', value);
+  return value;
+}
+
+/** Throws a `TypeError` unless `value` is a string of at least one character. Returns it. */
+export function checkName(name: string, value: unknown): string {
+  if (typeof value !== 'string' || value === '') refuse(name, 'a non-empty string', value);
+  return value;
+}
+
+/** Throws a `TypeError` unless `value` is a function. Returns it. */
+export function checkFunction<F>(name: string, value: F): F {
+  if (typeof value !== 'function') refuse(name, 'a function', value);
+  return value;
+}
+
+/** Throws a `TypeError` unless `value` is one of `allowed`. Returns it. */
+export function checkOneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    throw new TypeError(
+      `\`${name}\` must be one of ${allowed.map((each) => `'${each}'`).join(', ')}, got ${show(value)}`,
+    );
+  }
+  return value as T;
+}
+
+/**
+ * Throws a `TypeError` unless `options` is an object whose keys are all among `known`:
+ * a misspelt option would otherwise be ignored in silence.
+ */
+export function checkOptions(component: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new TypeError(`${component} takes an options object, got ${show(options)}`);
+  }
+  for (const key of Object.keys(options)) {
+    if (known.includes(key)) continue;
+    throw new TypeError(`${component} has no option \`${key}\`; it knows ${known.join(', ')}`);
+  }
+}

@@ -1,0 +1,59 @@
+import { TimeoutError } from './errors.ts';
+import { startTimer } from './timer.ts';
+
+/** Options of {@link deadline}. */
+export interface DeadlineOptions {
+  /** Milliseconds the work may take; `Infinity` for no limit. */
+  readonly timeout: number;
+  /** The caller's own signal: its abort ends the wait with its reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Makes the error to reject with. @default a `TimeoutError` with code `PERF_TIMEOUT` */
+  readonly onTimeout?: (timeout: number) => Error;
+}
+
+/**
+ * Runs `work` with a signal that aborts when the timeout runs out or the caller's signal aborts, and stops waiting then,
+ * whether `work` heeds the signal or not. Timer and listener are gone when the result is there.
+ * What `work` answers after that is swallowed.
+ *
+ * Rejects with the timeout error, with `signal.reason`, or with what `work` threw, whichever is first.
+ */
+export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, options: DeadlineOptions): Promise<T> {
+  const { timeout, signal, onTimeout } = options;
+  return new Promise<T>((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(signal.reason);
+      return;
+    }
+    const controller = new AbortController();
+    const release = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', onAbort);
+    };
+    const giveUp = (reason: unknown): void => {
+      release();
+      // Rejected before the work hears of it: what it throws on abort must not win over the reason.
+      reject(reason);
+      controller.abort(reason);
+    };
+    const onAbort = (): void => giveUp(signal?.reason);
+    const timer = startTimer(() => giveUp((onTimeout ?? defaultError)(timeout)), timeout);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    // An async function, so that a synchronous throw of the work is a rejection like any other.
+    const settle = async (): Promise<T> => work(controller.signal);
+    settle().then(
+      (value) => {
+        release();
+        resolve(value);
+      },
+      (error: unknown) => {
+        release();
+        reject(error);
+      },
+    );
+  });
+}
+
+function defaultError(timeout: number): Error {
+  return new TimeoutError(`timed out after ${timeout} ms`, { timeout });
+}

@@ -1,0 +1,33 @@
+export { abortable } from './abortable.ts';
+export {
+  MAX_TIMER_DELAY,
+  checkBoolean,
+  checkCount,
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  checkPositiveInteger,
+  checkRange,
+} from './check.ts';
+export { type Clock, systemClock } from './clock.ts';
+export type { Closeable } from './closeable.ts';
+export { type DeadlineOptions, deadline } from './deadline.ts';
+export { type DelayOptions, delay } from './delay.ts';
+export {
+  ClosedError,
+  PerfError,
+  QueueFullError,
+  type QueueFullFacts,
+  TimeoutError,
+  type TimeoutFacts,
+  isPerfError,
+} from './errors.ts';
+export { Histogram, type HistogramJSON } from './histogram.ts';
+export { LazyCounter, LazyHistogram, LazyMeter } from './lazy-meter.ts';
+export { LazyTracer } from './lazy-tracer.ts';
+export type { Observe, ObservedInstrument } from './observation.ts';
+export type { StatsSource } from './stats-source.ts';
+export { type Timer, startTimer } from './timer.ts';

@@ -1,0 +1,73 @@
+import type { Span, SpanOptions, SpanStatusCode, Tracer, TracerProvider } from '@opentelemetry/api';
+import { otelGlobal, reserveOtelGlobal } from './otel-global.ts';
+
+const STATUS_ERROR = 2 satisfies SpanStatusCode.ERROR;
+
+/**
+ * An OpenTelemetry tracer that is there as soon as an SDK is, registered before or after this object was made,
+ * and costs a property read while there is none.
+ */
+export class LazyTracer {
+  readonly #name: string;
+  readonly #version: string | undefined;
+  #provider: TracerProvider | undefined;
+  #tracer: Tracer | undefined;
+
+  /** @param name the instrumentation scope, by convention the package's name */
+  constructor(name: string, version?: string) {
+    this.#name = name;
+    this.#version = version;
+    reserveOtelGlobal();
+  }
+
+  /** The SDK's tracer, or `undefined` while no SDK is registered. */
+  current(): Tracer | undefined {
+    const provider = otelGlobal()?.trace;
+    if (provider !== this.#provider) {
+      this.#provider = provider;
+      this.#tracer = provider?.getTracer(this.#name, this.#version);
+    }
+    return this.#tracer;
+  }
+
+  /**
+   * Runs `work` inside a new active span, which ends when `work` returns or its promise settles; an error is recorded on it and
+   * rethrown unchanged. Without an SDK it is just `work(undefined)`.
+   */
+  span<T>(name: string, options: SpanOptions, work: (span: Span | undefined) => T): T {
+    const tracer = this.current();
+    if (tracer === undefined) return work(undefined);
+    return tracer.startActiveSpan(name, options, (span) => runInSpan(span, work));
+  }
+}
+
+function runInSpan<T>(span: Span, work: (span: Span) => T): T {
+  let result: T;
+  try {
+    result = work(span);
+  } catch (error) {
+    endWithError(span, error);
+    throw error;
+  }
+  if (!(result instanceof Promise)) {
+    span.end();
+    return result;
+  }
+  return result.then(
+    (value: unknown) => {
+      span.end();
+      return value;
+    },
+    (error: unknown) => {
+      endWithError(span, error);
+      throw error;
+    },
+  ) as T;
+}
+
+function endWithError(span: Span, error: unknown): void {
+  const exception = error instanceof Error ? error : String(error);
+  span.recordException(exception);
+  span.setStatus({ code: STATUS_ERROR, message: error instanceof Error ? error.message : String(error) });
+  span.end();
+}

@@ -1,0 +1,4 @@
+export { freePort } from './free-port.ts';
+export { ManualClock } from './manual-clock.ts';
+export { type ReadmeOptions, testReadme } from './readme.ts';
+export { type RedisServer, startRedis } from './redis.ts';

@@ -1,0 +1,112 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from './free-port.ts';
+
+/** A Redis-compatible server that a test may talk to, and kill. */
+export interface RedisServer {
+  /** `redis://127.0.0.1:port` */
+  readonly url: string;
+  readonly port: number;
+  /** Ends the server with `signal` and waits for its end. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again on the same port, empty. */
+  restart(): Promise<void>;
+  /** Stops it and deletes its folder. */
+  stop(): Promise<void>;
+}
+
+const SERVERS = ['redis-server', 'valkey-server'];
+
+/**
+ * Starts a real Redis or Valkey on a free port of 127.0.0.1, without persistence. The binary is the first of `redis-server`, `valkey-server` on PATH; as root on Debian
+ * it is installed where it is missing. There is no fallback to a fake.
+ *
+ * @throws Error saying what to install
+ */
+export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
+  const binary = findServer() ?? installServer();
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), 'perf-redis-'));
+  let child: ChildProcess | undefined;
+  const start = async (): Promise<void> => {
+    child = spawn(
+      binary,
+      ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder, ...args],
+      { stdio: 'ignore' },
+    );
+    await answering(port, child);
+  };
+  const kill = async (signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    const running = child;
+    child = undefined;
+    if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+    const ended = new Promise<void>((resolve) => running.once('exit', () => resolve()));
+    running.kill(signal);
+    await ended;
+  };
+  await start();
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    port,
+    kill,
+    restart: async () => {
+      await kill();
+      await start();
+    },
+    stop: async () => {
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+function findServer(): string | undefined {
+  return SERVERS.find((name) => {
+    try {
+      execFileSync(name, ['--version'], { stdio: 'ignore' });
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+function installServer(): string {
+  if (process.platform === 'linux' && process.getuid?.() === 0) {
+    try {
+      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+      execFileSync('apt-get', ['update'], { stdio: 'ignore', env });
+      execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { stdio: 'ignore', env });
+    } catch {
+      // Reported below, with what to do.
+    }
+  }
+  const found = findServer();
+  if (found !== undefined) return found;
+  throw new Error(
+    'these tests need a real Redis: install redis-server or valkey-server (Debian: `apt-get install redis-server`, macOS: `brew install redis`) and put it on PATH',
+  );
+}
+
+async function answering(port: number, child: ChildProcess): Promise<void> {
+  for (let attempt = 0; attempt < 500; attempt++) {
+    if (child.exitCode !== null) throw new Error(`the Redis server ended at start with exit code ${child.exitCode}`);
+    if (await ping(port)) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error('the Redis server did not answer within 5 seconds');
+}
+
+function ping(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    socket.once('data', (data) => {
+      socket.destroy();
+      resolve(data.toString().startsWith('+PONG'));
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
