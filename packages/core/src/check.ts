@@ -10,10 +10,18 @@ function show(value: unknown): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-/** A number of the wrong size is a `RangeError`, anything that is no number at all a `TypeError`. */
+function complaint(name: string, rule: string, value: unknown): string {
+  return `\`${name}\` must be ${rule}, got ${show(value)}`;
+}
+
+/** A number out of range is a `RangeError`; what is no number at all is a `TypeError`. */
 function refuse(name: string, rule: string, value: unknown): never {
-  const message = `\`${name}\` must be ${rule}, got ${show(value)}`;
-  throw typeof value === 'number' ? new RangeError(message) : new TypeError(message);
+  if (typeof value === 'number') throw new RangeError(complaint(name, rule, value));
+  refuseType(name, rule, value);
+}
+
+function refuseType(name: string, rule: string, value: unknown): never {
+  throw new TypeError(complaint(name, rule, value));
 }
 
 /** Throws unless `value` is an integer from 1 to 2^53 - 1. Returns it. */
@@ -57,28 +65,26 @@ export function checkRange(
 
 /** Throws a `TypeError` unless `value` is a boolean. Returns it. */
 export function checkBoolean(name: string, value: unknown): boolean {
-  if (typeof value !== 'boolean') refuse(name, 'a boolean', value);
+  if (typeof value !== 'boolean') refuseType(name, 'a boolean', value);
   return value;
 }
 
 /** Throws a `TypeError` unless `value` is a string of at least one character. Returns it. */
 export function checkName(name: string, value: unknown): string {
-  if (typeof value !== 'string' || value === '') refuse(name, 'a non-empty string', value);
+  if (typeof value !== 'string' || value === '') refuseType(name, 'a non-empty string', value);
   return value;
 }
 
 /** Throws a `TypeError` unless `value` is a function. Returns it. */
 export function checkFunction<F>(name: string, value: F): F {
-  if (typeof value !== 'function') refuse(name, 'a function', value);
+  if (typeof value !== 'function') refuseType(name, 'a function', value);
   return value;
 }
 
 /** Throws a `TypeError` unless `value` is one of `allowed`. Returns it. */
 export function checkOneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
   if (!allowed.includes(value as T)) {
-    throw new TypeError(
-      `\`${name}\` must be one of ${allowed.map((each) => `'${each}'`).join(', ')}, got ${show(value)}`,
-    );
+    refuseType(name, `one of ${allowed.map((each) => `'${each}'`).join(', ')}`, value);
   }
   return value as T;
 }
