@@ -126,7 +126,7 @@ try {
       );
     } catch (error) {
       failures++;
-      console.error(`${target.name}: ${error instanceof Error ? error.message : error}`);
+      console.error(`${target.name}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
 } finally {

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { readFile, readdir } from 'node:fs/promises';
+import { promisify } from 'node:util';
+
+/**
+ * The processes below `root`, children first. A server started through a launcher (npx, a shell) has its own process there,
+ * and ending the launcher alone would leave it running.
+ */
+export async function descendants(root: number): Promise<number[]> {
+  const children = Map.groupBy(await listProcesses(), ({ parent }) => parent);
+  const found: number[] = [];
+  const pending = [root];
+  for (let parent = pending.shift(); parent !== undefined; parent = pending.shift()) {
+    for (const { pid } of children.get(parent) ?? []) {
+      found.push(pid);
+      pending.push(pid);
+    }
+  }
+  return found;
+}
+
+/** Ends those of `pids` that are still there. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It ended by itself.
+    }
+  }
+}
+
+interface ProcessEntry {
+  readonly pid: number;
+  readonly parent: number;
+}
+
+async function listProcesses(): Promise<ProcessEntry[]> {
+  if (process.platform === 'linux') return listFromProc();
+  if (process.platform === 'win32') return [];
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'pid=,ppid=']);
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .map(([pid = 0, parent = 0]) => ({ pid, parent }));
+}
+
+async function listFromProc(): Promise<ProcessEntry[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const entries = await Promise.all(pids.map(readProcEntry));
+  return entries.filter((entry) => entry !== undefined);
+}
+
+async function readProcEntry(pid: number): Promise<ProcessEntry | undefined> {
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The name in parentheses may hold anything, blanks and parentheses too; the fields follow the last one.
+    const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return { pid, parent: Number(parent) };
+  } catch {
+    return undefined;
+  }
+}
