@@ -114,7 +114,9 @@ function parseServer(entry: unknown, place: Place): ServerConfig {
   const server = isHttp ? check(httpServer, entry, place) : check(stdioServer, entry, place);
   if (server.minSessions > server.maxSessions) {
     const where = place.path.join('.');
-    throw new ConfigError(`${place.file}: \`${where}.minSessions\` (${server.minSessions}) is above \`maxSessions\` (${server.maxSessions})`);
+    throw new ConfigError(
+      `${place.file}: \`${where}.minSessions\` (${server.minSessions}) is above \`maxSessions\` (${server.maxSessions})`,
+    );
   }
   if ('url' in server) return server;
   return { ...server, cwd: resolve(dirname(place.file), server.cwd ?? '.') };

@@ -30,6 +30,9 @@ function plainName({ server, tool }: ToolRef): string {
 }
 
 function hashedName(plain: string, ref: ToolRef): string {
-  const hash = createHash('sha256').update(JSON.stringify([ref.server, ref.tool])).digest('hex').slice(0, 8);
+  const hash = createHash('sha256')
+    .update(JSON.stringify([ref.server, ref.tool]))
+    .digest('hex')
+    .slice(0, 8);
   return `${plain.slice(0, MAX_LENGTH - hash.length - 1)}_${hash}`;
 }

@@ -46,7 +46,8 @@ test('whatever the batch, each call is planned once, in order, and no wave holds
             for (const b of wave) {
               if (a >= b) continue;
               const [one, other] = [batch[a]!, batch[b]!];
-              const conflict = (one.writes || other.writes) && (one.subject === undefined || other.subject === undefined);
+              const conflict =
+                (one.writes || other.writes) && (one.subject === undefined || other.subject === undefined);
               expect(conflict).toBe(false);
             }
           }

@@ -9,7 +9,17 @@ test('the order of keys does not matter, at any depth; the order of elements doe
 });
 
 test('different arguments never share a key', () => {
-  const different = [{}, { a: 1 }, { a: '1' }, { a: [1] }, { a: { 0: 1 } }, { a: null }, { a: false }, { a: '' }, { '': 'a' }];
+  const different = [
+    {},
+    { a: 1 },
+    { a: '1' },
+    { a: [1] },
+    { a: { 0: 1 } },
+    { a: null },
+    { a: false },
+    { a: '' },
+    { '': 'a' },
+  ];
   const hostile = JSON.parse('[{"__proto__":1},{"__proto__":2},{"constructor":1}]') as unknown[];
   const keys = [...different, ...hostile].flatMap((args) => [cacheKey('t', args), cacheKey('u', args)]);
   expect(new Set(keys).size).toBe(keys.length);

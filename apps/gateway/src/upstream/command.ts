@@ -21,7 +21,9 @@ export function resolveCommand({ command, args }: Command): Command {
   const spec = args[at];
   if (spec === undefined || flags.some((flag) => flag !== '-y' && flag !== '--yes')) return { command, args };
   const program = findProgram(spec);
-  return program === undefined ? { command, args } : { command: process.execPath, args: [program, ...args.slice(at + 1)] };
+  return program === undefined
+    ? { command, args }
+    : { command: process.execPath, args: [program, ...args.slice(at + 1)] };
 }
 
 /** A pinned version other than the one that is installed is left to npx. */
@@ -45,4 +47,3 @@ function findPackage(name: string): string | undefined {
   const folders = require.resolve.paths(name) ?? [];
   return folders.map((folder) => join(folder, name)).find((folder) => existsSync(join(folder, 'package.json')));
 }
-

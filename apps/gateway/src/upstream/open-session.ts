@@ -43,7 +43,9 @@ async function openStdio(config: StdioServer, signal: AbortSignal): Promise<Sess
 }
 
 async function openHttp(config: HttpServer, signal: AbortSignal): Promise<Session> {
-  const transport = new StreamableHTTPClientTransport(new URL(config.url), { requestInit: { headers: config.headers } });
+  const transport = new StreamableHTTPClientTransport(new URL(config.url), {
+    requestInit: { headers: config.headers },
+  });
   const client = newClient('auto');
   try {
     await client.connect(transport, { signal, timeout: HANDSHAKE_TIMEOUT });
@@ -90,7 +92,11 @@ class SdkSession implements Session {
   }
 
   async listTools({ signal, timeout }: CallOptions): Promise<ToolDescription[]> {
-    const { tools } = await this.#client.listTools(undefined, { ...(signal && { signal }), timeout, cacheMode: 'refresh' });
+    const { tools } = await this.#client.listTools(undefined, {
+      ...(signal && { signal }),
+      timeout,
+      cacheMode: 'refresh',
+    });
     return tools;
   }
 
