@@ -12,6 +12,8 @@ const STAMP = join(ROOT, 'node_modules', '.perf-setup');
 const NODE_VERSION = '24.21.0';
 const OLDEST_NODE = [22, 18];
 const PNPM_VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).packageManager.split('@')[1];
+// Tools are not to call home from a test run.
+Object.assign(process.env, { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' });
 const BIN = join(TOOLCHAIN, 'node_modules', '.bin');
 
 /** What each command runs once everything is installed. */
