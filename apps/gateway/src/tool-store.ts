@@ -1,0 +1,185 @@
+import { type Closeable, LazyMeter } from '@perf/core';
+import { MemoryManager } from '@perf/memory';
+import { Limiter } from '@perf/pool';
+import { Profiler } from '@perf/profiler';
+import { planBatch } from './batch-plan.ts';
+import type { GatewayConfig } from './config.ts';
+import { UnknownToolError } from './errors.ts';
+import { ServerTools } from './server-tools.ts';
+import { type StoreStats, storeStats } from './store-stats.ts';
+import { type ToolRef, nameTools } from './tool-names.ts';
+import type { ToolDescription, ToolResult } from './upstream/session.ts';
+import type { UpstreamStatus } from './upstream/upstream.ts';
+
+const MAX_IN_FLIGHT = 512;
+const MAX_WAITING = 2_048;
+
+/** One call of a batch. */
+export interface BatchCall {
+  /** The public name: `<server>__<tool>`. */
+  readonly toolName: string;
+  readonly arguments?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export interface ToolStoreOptions {
+  /** Hears when a server comes up or goes down. */
+  readonly onStatus?: ((server: string, status: UpstreamStatus, reason: string | undefined) => void) | undefined;
+}
+
+export interface StoreCallOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Where a public name leads. */
+interface Route extends ToolRef {
+  readonly tools: ServerTools;
+}
+
+/**
+ * The tools of all configured servers, behind one door. Each call is profiled, waits for its turn, is answered from the cache where that is safe, travels in a
+ * batch with others of its kind, and is made on a pooled session of its server.
+ */
+export class ToolStore implements Closeable {
+  /** Called when the list of tools has changed. */
+  onToolsChanged: (() => void) | undefined;
+  /** Times of every call, by public tool name. */
+  readonly profiler: Profiler = new Profiler({ name: 'gateway' });
+  readonly memory: MemoryManager = new MemoryManager({ name: 'gateway' });
+  readonly #limiter = new Limiter({ name: 'gateway', maxConcurrent: MAX_IN_FLIGHT, maxQueue: MAX_WAITING });
+  readonly #duration = new LazyMeter('@perf/gateway').histogram('mcp.server.operation.duration', {
+    unit: 's',
+    description: 'Duration of the tool calls that the gateway answered',
+    advice: { explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60] },
+  });
+  readonly #servers = new Map<string, ServerTools>();
+  readonly #openedAt = performance.now();
+  #routes: ReadonlyMap<string, Route> = new Map();
+  #batches = 0;
+  #total = 0;
+  #failed = 0;
+  #closing: Promise<void> | undefined;
+
+  /** Starts nothing yet: see {@link ToolStore.open}. */
+  private constructor(config: GatewayConfig, options: ToolStoreOptions) {
+    for (const [name, server] of config.servers) {
+      const tools = new ServerTools(name, server, {
+        onToolsChanged: () => this.#reroute(),
+        onStatus: (status, reason) => options.onStatus?.(name, status, reason),
+      });
+      this.#servers.set(name, tools);
+      this.memory.addReliever(`cache of ${name}`, () => tools.relieve());
+    }
+  }
+
+  /** Starts every server of the configuration, and resolves when each is up or has failed once; those that failed are tried again in the background. */
+  static async open(config: GatewayConfig, options: ToolStoreOptions = {}): Promise<ToolStore> {
+    const store = new ToolStore(config, options);
+    await Promise.all([...store.#servers.values()].map((server) => server.start()));
+    return store;
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Every tool under its public name, in the order of the configuration and of each server's own list. */
+  listTools(): ToolDescription[] {
+    return [...this.#routes].flatMap(([name, { tools, tool }]) => {
+      const description = tools.describe(tool);
+      return description === undefined ? [] : [{ ...description, name }];
+    });
+  }
+
+  /**
+   * Calls a tool by its public name. What the tool itself reports as an error is a result with `isError`.
+   *
+   * @throws UnknownToolError when there is no such tool, before anything is done
+   * @throws ServerUnavailableError when its server is down or was lost
+   * @throws PoolQueueFullError when too many calls are waiting
+   */
+  callTool(name: string, args: Readonly<Record<string, unknown>> = {}, options: StoreCallOptions = {}): Promise<ToolResult> {
+    return this.#call({ toolName: name, arguments: args }, options);
+  }
+
+  /**
+   * Calls several tools; entry i of the outcome is that of call i. The effect is that of making the calls one after the other: those that cannot affect each other
+   * run side by side, in batches by kind. One that fails does not stop the others.
+   */
+  async batchCall(calls: readonly BatchCall[], options: StoreCallOptions = {}): Promise<PromiseSettledResult<ToolResult>[]> {
+    const batch = this.#batches++;
+    const outcomes: PromiseSettledResult<ToolResult>[] = Array.from({ length: calls.length });
+    const planned = calls.map(({ toolName, arguments: args = {} }) => {
+      const route = this.#routes.get(toolName);
+      return route === undefined ? { server: '', writes: false, subject: undefined } : route.tools.plan(route.tool, args);
+    });
+    const settle = async (index: number): Promise<void> => {
+      const subject = planned[index]?.subject;
+      const orderingKey = subject === undefined ? undefined : `${batch} ${subject}`;
+      const [outcome] = await Promise.allSettled([this.#call(calls[index] as BatchCall, { ...options, orderingKey })]);
+      outcomes[index] = outcome;
+    };
+    await Promise.all(
+      [...planBatch(planned).values()].map(async (waves) => {
+        for (const wave of waves) await Promise.all(wave.map(settle));
+      }),
+    );
+    return outcomes;
+  }
+
+  /** A snapshot for the dashboard. */
+  stats(): StoreStats {
+    const inFlight = this.#limiter.stats();
+    return storeStats({
+      uptime: performance.now() - this.#openedAt,
+      calls: { total: this.#total, failed: this.#failed, inFlight: inFlight.running + inFlight.waiting },
+      servers: [...this.#servers.values()].map((server) => server.stats()),
+      profile: this.profiler.summary(),
+      memory: this.memory.monitor.stats(),
+    });
+  }
+
+  /** Refuses new calls, lets running ones finish, then ends every server that was started here. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    await this.#limiter.close();
+    await Promise.all([...this.#servers.values()].map((server) => server.close()));
+    await Promise.all([this.memory.close(), this.profiler.close()]);
+  }
+
+  async #call({ toolName, arguments: args = {} }: BatchCall, options: StoreCallOptions & { readonly orderingKey?: string | undefined }): Promise<ToolResult> {
+    const route = this.#routes.get(toolName);
+    if (route === undefined) throw new UnknownToolError(toolName);
+    this.#total++;
+    const started = performance.now();
+    let outcome = 'error';
+    try {
+      const result = await this.profiler.measure(toolName, () =>
+        this.#limiter.run(() => route.tools.call({ name: route.tool, arguments: args, ...options }), { signal: options.signal }),
+      );
+      outcome = result.isError === true ? 'tool_error' : 'ok';
+      return result;
+    } finally {
+      if (outcome !== 'ok') this.#failed++;
+      this.#duration.record((performance.now() - started) / 1_000, {
+        'mcp.method.name': 'tools/call',
+        'gen_ai.tool.name': toolName,
+        ...(outcome !== 'ok' && { 'error.type': outcome }),
+      });
+    }
+  }
+
+  #reroute(): void {
+    const refs = [...this.#servers].flatMap(([server, tools]) => tools.names().map((tool) => ({ server, tool })));
+    const routes = [...nameTools(refs)].map(([name, ref]): [string, Route] => [name, { ...ref, tools: this.#servers.get(ref.server) as ServerTools }]);
+    this.#routes = new Map(routes);
+    this.onToolsChanged?.();
+  }
+}

@@ -81,6 +81,7 @@ async function closeTree(client: Client, pid: number | null): Promise<void> {
 class SdkSession implements Session {
   readonly pid: number | undefined;
   onclose: (() => void) | undefined;
+  onerror: ((error: Error) => void) | undefined;
   onToolsChanged: (() => void) | undefined;
   readonly #client: Client;
 
@@ -88,6 +89,7 @@ class SdkSession implements Session {
     this.#client = client;
     this.pid = pid;
     client.onclose = () => this.onclose?.();
+    client.onerror = (error) => this.onerror?.(error);
     client.setNotificationHandler('notifications/tools/list_changed', () => this.onToolsChanged?.());
   }
 
@@ -105,8 +107,8 @@ class SdkSession implements Session {
     return this.#client.callTool(params, { ...(signal && { signal }), timeout });
   }
 
-  async ping({ signal, timeout }: CallOptions): Promise<void> {
-    await this.#client.ping({ ...(signal && { signal }), timeout });
+  async ping({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    await this.#client.ping(signal && { signal });
   }
 
   close(): Promise<void> {

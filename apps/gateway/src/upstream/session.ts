@@ -42,11 +42,13 @@ export interface Session {
   readonly pid: number | undefined;
   listTools(options: CallOptions): Promise<ToolDescription[]>;
   callTool(call: ToolCall, options: CallOptions): Promise<ToolResult>;
-  ping(options: CallOptions): Promise<void>;
+  ping(options?: { readonly signal?: AbortSignal }): Promise<void>;
   /** Ends the session and, for a server that was started here, its whole process tree. */
   close(): Promise<void>;
   /** Called once when the session ends, whoever ended it. */
   onclose?: (() => void) | undefined;
+  /** Called with errors that belong to no call. */
+  onerror?: ((error: Error) => void) | undefined;
   /** Called when the server says that its list of tools has changed. */
   onToolsChanged?: (() => void) | undefined;
 }
