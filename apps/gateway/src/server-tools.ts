@@ -59,8 +59,8 @@ export class ServerTools {
   }
 
   /** Lets go of what can be loaded again. */
-  async relieve(): Promise<void> {
-    await this.#cache?.clear();
+  relieve(): void {
+    void this.#cache?.clear();
   }
 
   stats(): ServerStats {
