@@ -37,6 +37,7 @@ export interface EventLoopDelay {
 export interface EventLoopStats {
   /**
    * Beyond the time a timer takes anyway. A block of the loop is one look that comes late, however long it is: `max` shows it, the quantiles hardly do.
+   * The first look after the start or a `reset()` only begins the measuring: a block before it is not seen.
    */
   readonly delay: EventLoopDelay;
   /** The share of time the loop was not waiting for events, from 0 to 1. Blocking system calls count as busy. */

@@ -55,7 +55,8 @@ function link(list: readonly CpuProfileNode[]): { nodes: CallNode[]; byId: Map<n
   const nodes: CallNode[] = [];
   const todo = list
     .filter(({ id }) => !called.has(id))
-    .map((source) => ({ source, parent: undefined as CallNode | undefined }));
+    .map((source) => ({ source, parent: undefined as CallNode | undefined }))
+    .reverse();
   for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
     const { source, parent } = next;
     if (byId.has(source.id)) throw new InvalidProfileError(`node ${source.id} has two callers`);
@@ -63,7 +64,7 @@ function link(list: readonly CpuProfileNode[]): { nodes: CallNode[]; byId: Map<n
     byId.set(source.id, node);
     nodes.push(node);
     parent?.children.push(node);
-    for (const id of source.children ?? []) {
+    for (const id of (source.children ?? []).toReversed()) {
       const child = sources.get(id);
       if (child === undefined) throw new InvalidProfileError(`node ${source.id} calls the unknown node ${id}`);
       todo.push({ source: child, parent: node });
