@@ -29,15 +29,22 @@ export class CallTracker {
   /** Begins a call of the function, counted and, if sampled, timed. */
   enter(record: FunctionRecord): RunningCall {
     record.calls++;
-    return this.resume(record);
+    return this.#begin(record, undefined);
   }
 
-  /** Begins a part of a call that was counted before: one step of a generator. */
-  resume(record: FunctionRecord): RunningCall {
+  /**
+   * Begins a part of a call that was counted before: one step of a generator.
+   * @param timed whether to time it where no call around it has that decided
+   */
+  resume(record: FunctionRecord, timed?: boolean): RunningCall {
+    return this.#begin(record, timed);
+  }
+
+  #begin(record: FunctionRecord, wanted: boolean | undefined): RunningCall {
     const from = RunningCall.open(this.#context.getStore());
     // A tree of calls is timed whole or not at all: timing only some of the calls inside would put the time of the others
     // into the self time of their callers.
-    const timed = from?.timed ?? (this.#sampleRate === 1 || Math.random() < this.#sampleRate);
+    const timed = from?.timed ?? wanted ?? (this.#sampleRate === 1 || Math.random() < this.#sampleRate);
     const call = new RunningCall(record, from, { now: timed ? this.#clock.now() : 0, timed });
     if (this.#cpu && timed) call.cpu = cpuNow();
     return call;
@@ -79,7 +86,7 @@ export class CallTracker {
       if (types.isPromise(result)) return this.observe(result, (failed) => this.exit(call, failed), call) as R;
       if (types.isGeneratorObject(result)) {
         this.leave(call);
-        trackGenerator(this, call.record, result as Generator | AsyncGenerator);
+        trackGenerator(this, call, result as Generator | AsyncGenerator);
         return result;
       }
     }

@@ -82,6 +82,10 @@ function program(): Command {
   return perfProfile;
 }
 
+// A reader that has seen enough, such as `head`, is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 try {
   await program().parseAsync();
 } catch (error) {

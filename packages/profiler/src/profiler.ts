@@ -15,7 +15,7 @@ const PACKAGE = '@perf/profiler';
 export interface WrapOptions {
   /** @default the function's own name, or `(anonymous)` */
   readonly name?: string;
-  /** Makes an OpenTelemetry span of each call as well, when an SDK is there. @default false */
+  /** Makes an OpenTelemetry span of each call (not of `new`) as well, when an SDK is there. @default false */
   readonly trace?: boolean;
 }
 
@@ -62,7 +62,7 @@ export class Profiler implements Closeable {
     checkFunction('fn', fn);
     checkOptions('wrap', options, ['name', 'trace']);
     if (options.name === undefined && this.#originals.has(fn)) return fn;
-    const name = options.name ?? (fn.name || '(anonymous)');
+    const name = options.name ?? nameOf(fn);
     checkName('name', name);
     const apply = options.trace === true ? this.#tracedApply(name) : Reflect.apply;
     return this.#wrap(fn as unknown as Applicable, () => name, apply) as unknown as F;
@@ -168,6 +168,11 @@ export class Profiler implements Closeable {
   #checkOpen(): void {
     if (this.#closed) throw new ClosedError('Profiler', 'PERF_PROFILER_CLOSED');
   }
+}
+
+/** A class may have a static member called `name`. */
+function nameOf(fn: { readonly name: unknown }): string {
+  return typeof fn.name === 'string' && fn.name !== '' ? fn.name : '(anonymous)';
 }
 
 type Apply = (fn: Applicable, self: unknown, args: ArrayLike<unknown>) => unknown;

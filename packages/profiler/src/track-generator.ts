@@ -1,6 +1,7 @@
 import { types } from 'node:util';
 import type { CallTracker } from './call-tracker.ts';
 import type { FunctionRecord } from './function-record.ts';
+import type { RunningCall } from './running-call.ts';
 
 type Step = (...args: unknown[]) => unknown;
 const METHODS = ['next', 'return', 'throw'] as const;
@@ -11,12 +12,8 @@ const METHODS = ['next', 'return', 'throw'] as const;
  * The generator stays the very object the function returned; its methods are covered by own ones. So `for of`, `for await`, `yield*`, iterator helpers and
  * `instanceof` see no difference, and nothing holds on to a generator that its consumer forgets.
  */
-export function trackGenerator(
-  tracker: CallTracker,
-  record: FunctionRecord,
-  generator: Generator | AsyncGenerator,
-): void {
-  const run = new GeneratorRun(tracker, record, generator);
+export function trackGenerator(tracker: CallTracker, call: RunningCall, generator: Generator | AsyncGenerator): void {
+  const run = new GeneratorRun(tracker, call, generator);
   for (const method of METHODS) {
     const original = generator[method] as Step;
     const value = (...args: unknown[]): unknown => run.step(original, args);
@@ -27,15 +24,20 @@ export function trackGenerator(
 class GeneratorRun {
   readonly #tracker: CallTracker;
   readonly #record: FunctionRecord;
+  readonly #timed: boolean;
   readonly #generator: Generator | AsyncGenerator;
   #active = 0;
-  #timed = false;
+  /** Whether a step was the outermost call of the function. */
+  #counted = false;
+  /** Whether every step was timed: only then is their sum a duration. */
+  #complete: boolean;
   #done = false;
   #inStep = false;
 
-  constructor(tracker: CallTracker, record: FunctionRecord, generator: Generator | AsyncGenerator) {
+  constructor(tracker: CallTracker, call: RunningCall, generator: Generator | AsyncGenerator) {
     this.#tracker = tracker;
-    this.#record = record;
+    this.#record = call.record;
+    this.#complete = this.#timed = call.timed;
     this.#generator = generator;
   }
 
@@ -43,11 +45,12 @@ class GeneratorRun {
     // A generator that is asked for its next value by its own body refuses, and is not over because of that.
     if (this.#done || this.#inStep) return Reflect.apply(original, this.#generator, args);
     const tracker = this.#tracker;
-    const call = tracker.resume(this.#record);
+    const call = tracker.resume(this.#record, this.#timed);
+    this.#complete &&= call.timed;
     const end = (failed: boolean, done: boolean): void => {
       if (tracker.leave(call)) {
         this.#active += call.total;
-        this.#timed = true;
+        this.#counted = true;
       }
       if (failed || done) this.#finish(failed);
     };
@@ -73,6 +76,6 @@ class GeneratorRun {
     if (this.#done) return;
     this.#done = true;
     if (failed) this.#record.errors++;
-    if (this.#timed) this.#record.finish(this.#active);
+    if (this.#counted && this.#complete) this.#record.finish(this.#active);
   }
 }

@@ -380,8 +380,13 @@ describe('what a wrapped function looks like', () => {
   });
 
   test('a function without a name is (anonymous)', () => {
+    class Odd {
+      static readonly name = 7 as never;
+      readonly made = true;
+    }
     profiler.wrap(() => 1)();
-    expect(profiler.report('(anonymous)')?.calls).toBe(1);
+    expect(new (profiler.wrap(Odd))()).toBeInstanceOf(Odd);
+    expect(profiler.report('(anonymous)')?.calls).toBe(2);
   });
 });
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { ManualClock } from '@perf/testkit';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Profiler } from '../src/index.ts';
 
 let clock: ManualClock;
@@ -135,6 +135,22 @@ describe('a generator function', () => {
     countTo()(3).next();
     expect(profiler.report('count')).toMatchObject({ calls: 1, timed: 0, total: 2 });
   });
+});
+
+test('a generator is timed whole or not at all', () => {
+  const draws = [0.1, 0.9];
+  vi.spyOn(Math, 'random').mockImplementation(() => draws.shift()!);
+  profiler = new Profiler({ clock, sampleRate: 0.5 });
+  const steps = profiler.wrap(
+    function* () {
+      for (let i = 0; i < 3; i++) yield clock.advance(1);
+    },
+    { name: 'steps' },
+  );
+  for (let i = 0; i < 2; i++) expect([...steps()]).toHaveLength(3);
+  vi.restoreAllMocks();
+  expect(draws).toEqual([]);
+  expect(profiler.report('steps')).toMatchObject({ calls: 2, timed: 1, mean: 3, total: 6 });
 });
 
 describe('an async generator function', () => {

@@ -1,6 +1,6 @@
 import type { Session } from 'node:inspector';
 import { checkOptions, checkRange } from '@perf/core';
-import { CpuProfileUnavailableError, InvalidProfileError } from '../errors.ts';
+import { CpuProfileUnavailableError } from '../errors.ts';
 import type { CpuProfile } from './cpu-profile.ts';
 
 /** Options of {@link startCpuProfile}. */
@@ -37,7 +37,7 @@ export function startCpuProfile(options: CpuProfileOptions = {}): CpuRecording {
     send(session, 'Profiler.start');
   } catch (error) {
     idle.push(session);
-    throw new CpuProfileUnavailableError({ cause: error });
+    throw error;
   }
   let profile: CpuProfile | undefined;
   const stop = (): CpuProfile => {
@@ -50,23 +50,24 @@ export function startCpuProfile(options: CpuProfileOptions = {}): CpuRecording {
 }
 
 function connect(): Session {
+  let session: Session;
   try {
     // Not an import: on a Node.js built without the inspector that would make the whole package fail to load.
     const inspector = process.getBuiltinModule('node:inspector');
-    const session = new inspector.Session();
+    session = new inspector.Session();
     session.connect();
-    send(session, 'Profiler.enable');
-    return session;
   } catch (error) {
     throw new CpuProfileUnavailableError({ cause: error });
   }
+  send(session, 'Profiler.enable');
+  return session;
 }
 
 /** A session of the own thread answers before `post` returns. */
 function send(session: Session, method: string, params: object = {}): unknown {
   let answer: { readonly error: Error | null; readonly result: unknown } | undefined;
   session.post(method, params, (error, result) => (answer = { error, result }));
-  if (answer === undefined) throw new InvalidProfileError(`${method} was not answered`);
-  if (answer.error !== null) throw answer.error;
+  if (answer === undefined) throw new CpuProfileUnavailableError({ cause: new Error(`${method} was not answered`) });
+  if (answer.error !== null) throw new CpuProfileUnavailableError({ cause: answer.error });
   return answer.result;
 }

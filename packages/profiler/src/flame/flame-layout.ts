@@ -1,9 +1,6 @@
 import { walkStacks } from '../cpu/walk-stacks.ts';
 import type { FlameNode } from './flame-node.ts';
 
-/** How many numbers describe one frame in {@link FlameLayout.rects}. */
-export const RECT_SIZE = 6;
-
 /** What the viewer draws. Times are whole microseconds. */
 export interface FlameLayout {
   readonly total: number;

@@ -136,8 +136,9 @@ scroller.addEventListener('scroll', function () { tip.hidden = true; redraw(); }
 search.addEventListener('input', find);
 reset.addEventListener('click', function () { zoom(-1); });
 addEventListener('resize', redraw);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
 addEventListener('keydown', function (event) {
-  if (event.key === 'Escape') { search.value = ''; find(); zoom(-1); }
+  if (event.key === 'Escape') { search.value = ''; search.blur(); find(); zoom(-1); }
   if (event.key === '/' && document.activeElement !== search) { event.preventDefault(); search.focus(); }
 });
 zoom(-1);

@@ -117,6 +117,22 @@ describe('in a process of its own', () => {
     expect(output).toBe('done\n');
   });
 
+  test('a worker thread records itself', () => {
+    const output = runModule(
+      `import { Worker, isMainThread, parentPort } from 'node:worker_threads';
+       import { startCpuProfile, topFunctions } from '@perf/profiler';
+       if (isMainThread) new Worker(new URL(import.meta.url)).on('message', (message) => console.log(message));
+       else {
+         const recording = startCpuProfile();
+         const end = process.cpuUsage().user + 30_000;
+         while (process.cpuUsage().user < end);
+         const profile = recording.stop();
+         parentPort.postMessage(profile.samples.length > 0 && topFunctions(profile).length > 0);
+       }`,
+    );
+    expect(output).toBe('true\n');
+  });
+
   test('without permission to inspect, it fails with a typed error, and functions are measured all the same', () => {
     const output = runModule(
       `import { Profiler, startCpuProfile } from '@perf/profiler';
