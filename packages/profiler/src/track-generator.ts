@@ -7,7 +7,7 @@ type Step = (...args: unknown[]) => unknown;
 const METHODS = ['next', 'return', 'throw'] as const;
 
 /**
- * Times a generator: the sum of its steps is the duration of the call, recorded when it is done. The time it lies suspended belongs to its consumer.
+ * Times a generator that `call`, now closed, has made: the sum of its steps is the duration of the call, recorded when it is done. The time it lies suspended belongs to its consumer.
  *
  * The generator stays the very object the function returned; its methods are covered by own ones. So `for of`, `for await`, `yield*`, iterator helpers and
  * `instanceof` see no difference, and nothing holds on to a generator that its consumer forgets.
@@ -38,6 +38,11 @@ class GeneratorRun {
     this.#tracker = tracker;
     this.#record = call.record;
     this.#complete = this.#timed = call.timed;
+    // Making it is part of the call: default parameters are worked out then.
+    if (call.timed && call.counted) {
+      this.#active = call.total;
+      this.#counted = true;
+    }
     this.#generator = generator;
   }
 

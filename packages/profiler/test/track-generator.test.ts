@@ -36,6 +36,17 @@ describe('a generator function', () => {
     expect(profiler.report('consumer')).toMatchObject({ total: 306, self: 300 });
   });
 
+  test('is timed for its default parameters too', () => {
+    const ready = profiler.wrap(
+      function* (at = clock.advance(3)) {
+        yield at;
+      },
+      { name: 'ready' },
+    );
+    expect([...ready()]).toEqual([undefined]);
+    expect(profiler.report('ready')).toMatchObject({ timed: 1, mean: 3, total: 3 });
+  });
+
   test('returns a real generator', () => {
     const generator = countTo()(1);
     expect(types.isGeneratorObject(generator)).toBe(true);
