@@ -66,8 +66,15 @@ function runInSpan<T>(span: Span, work: (span: Span) => T): T {
 }
 
 function endWithError(span: Span, error: unknown): void {
-  const exception = error instanceof Error ? error : String(error);
-  span.recordException(exception);
-  span.setStatus({ code: STATUS_ERROR, message: error instanceof Error ? error.message : String(error) });
+  const isError = error instanceof Error;
+  span.recordException(isError ? error : String(error));
+  span.setAttribute('error.type', isError ? errorType(error) : typeof error);
+  span.setStatus({ code: STATUS_ERROR, message: isError ? error.message : String(error) });
   span.end();
+}
+
+/** A code where there is one: it tells more than a name, and there are as few of them. */
+function errorType(error: Error): string {
+  const { code } = error as { readonly code?: unknown };
+  return typeof code === 'string' ? code : error.name;
 }

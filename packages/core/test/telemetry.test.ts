@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { LazyMeter, LazyTracer } from '../src/index.ts';
+import { ClosedError, LazyMeter, LazyTracer } from '../src/index.ts';
 
 class ManualReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
@@ -195,7 +195,25 @@ describe('LazyTracer', () => {
     const exporter = registerTracerProvider();
     const failing = new LazyTracer('@perf/test').span('load', {}, () => Promise.reject('plain'));
     await expect(failing).rejects.toBe('plain');
-    expect(exporter.getFinishedSpans()[0]).toMatchObject({ status: { code: 2, message: 'plain' } });
+    expect(exporter.getFinishedSpans()[0]).toMatchObject({
+      status: { code: 2, message: 'plain' },
+      attributes: { 'error.type': 'string' },
+    });
+  });
+
+  test('names the kind of an error by its code, or else by its name', () => {
+    const exporter = registerTracerProvider();
+    const tracer = new LazyTracer('@perf/test');
+    for (const error of [new ClosedError('pool'), new TypeError('x')]) {
+      const fail = (): never => {
+        throw error;
+      };
+      expect(() => tracer.span('load', {}, fail)).toThrow(error);
+    }
+    expect(exporter.getFinishedSpans().map(({ attributes }) => attributes['error.type'])).toEqual([
+      'PERF_CLOSED',
+      'TypeError',
+    ]);
   });
 });
 
