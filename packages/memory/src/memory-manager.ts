@@ -96,8 +96,8 @@ export class MemoryManager implements Closeable, StatsSource<MemoryManagerStats>
     this.monitor = this.#options.monitor;
     this.#errors = new ErrorReporter(this.#title(), options.onError);
     this.#stopListening = this.monitor.onPressure(({ level }) => this.#relieveUnderPressure(level));
-    this.#scheduleTrim();
     if (this.#options.ownsMonitor) this.monitor.start();
+    this.#scheduleTrim();
   }
 
   /** Whether `close()` has been called. */

@@ -136,7 +136,7 @@ export class ObjectPool<T extends object> implements Closeable, StatsSource<Obje
     if (count > maxSize) throw new RangeError(`\`count\` must be at most \`maxSize\` (${maxSize}), got ${count}`);
     this.#refuseIfClosed();
     let made = 0;
-    for (let missing = count - this.#idle.size; missing > 0; missing--) {
+    for (let missing = count - this.#idle.size; missing > 0 && !this.#closed; missing--) {
       const object = this.#create();
       made++;
       if (this.#hasRoom()) {

@@ -15,7 +15,7 @@ export type Reliever = (level: ReliefLevel) => number | void;
 
 /**
  * When relief collects garbage: not at all, once at the end, or before the first and after each reliever. A full collection stops the process for
- * about a second per gigabyte of live heap.
+ * a time that grows with the live heap: a second and more for gigabytes.
  */
 export type ReliefGc = 'never' | 'once' | 'each';
 
