@@ -9,6 +9,8 @@ import { otelGlobal, reserveOtelGlobal } from './otel-global.ts';
  * An SDK registered later is noticed by the next call of any instrument, of `current()` or of `observe()`.
  */
 export class LazyMeter {
+  /** Ends the observation of an owner that was forgotten without being closed. */
+  static readonly #forgotten = new FinalizationRegistry<() => void>((stop) => stop());
   readonly #name: string;
   readonly #version: string | undefined;
   readonly #observations = new Set<{ bind(meter: Meter | undefined): void }>();
@@ -61,10 +63,13 @@ export class LazyMeter {
     const observation = new Observation(owner, instruments, read);
     observation.bind(this.current());
     this.#observations.add(observation);
-    return () => {
+    const stop = (): void => {
+      LazyMeter.#forgotten.unregister(observation);
       this.#observations.delete(observation);
       observation.bind(undefined);
     };
+    LazyMeter.#forgotten.register(owner, stop, observation);
+    return stop;
   }
 }
 

@@ -39,10 +39,8 @@ export class Observation<Owner extends object, Name extends string> {
     const all = [...observables.values()];
     const collect: BatchObservableCallback = (result) => {
       const owner = this.#owner.deref();
-      if (owner === undefined) {
-        this.bind(undefined);
-        return;
-      }
+      // The meter unbinds it soon. Not here: an SDK walks over its callbacks now, and would skip the next one.
+      if (owner === undefined) return;
       try {
         this.#read(owner, (name, value, attributes) => {
           result.observe(observables.get(name) as Observable, value, attributes);

@@ -147,6 +147,40 @@ describe('LazyMeter', () => {
     await sdk.read();
     expect(read).toBe(1);
   });
+
+  test('the end of a forgotten component leaves no gap in the metrics of the next, and nothing behind', async () => {
+    const sdk = registerMeterProvider();
+    const meter = new LazyMeter('@perf/test');
+    const gone = (() => {
+      const component = new Component();
+      meter.observe(component, { first: { kind: 'gauge' } }, (it, observe) => observe('first', it.size));
+      return new WeakRef(component);
+    })();
+    const next = new Component();
+    meter.observe(next, { second: { kind: 'gauge' } }, (it, observe) => observe('second', it.size));
+    const { setFlagsFromString } = await import('node:v8');
+    const { runInNewContext } = await import('node:vm');
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    await new Promise((resolve) => setImmediate(resolve));
+    gc();
+    expect(gone.deref()).toBeUndefined();
+    expect(await sdk.read()).toEqual({ second: [3] });
+    for (let round = 0; round < 20; round++) await new Promise((resolve) => setImmediate(resolve));
+    const observed: string[] = [];
+    const later = new MeterProvider();
+    const real = later.getMeter('@perf/test');
+    vi.spyOn(real, 'createObservableGauge').mockImplementation((name) => {
+      observed.push(name);
+      return { addCallback() {}, removeCallback() {} };
+    });
+    vi.spyOn(later, 'getMeter').mockReturnValue(real);
+    metrics.disable();
+    metrics.setGlobalMeterProvider(later);
+    meter.current();
+    expect(observed).toEqual(['second']);
+    expect(next.size).toBe(3);
+  });
 });
 
 describe('LazyTracer', () => {

@@ -1,0 +1,25 @@
+import { checkFunction } from '@perf/core';
+
+/**
+ * Throws a `TypeError` unless `value` is a function that can answer at once: an `async` function cannot, and would be found out only
+ * after its promise had been taken for the answer.
+ */
+export function checkSyncFunction<F>(name: string, value: F): F {
+  checkFunction(name, value);
+  if (Object.prototype.toString.call(value) === '[object AsyncFunction]') {
+    throw new TypeError(`\`${name}\` must be synchronous, got an async function`);
+  }
+  return value;
+}
+
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
+}
+
+/** Throws a `TypeError` when a synchronous callback answered with a promise; that promise's rejection stays handled. */
+export function refusePromise(name: string, answer: unknown): void {
+  if (!isThenable(answer)) return;
+  answer.then(undefined, () => {});
+  throw new TypeError(`\`${name}\` must be synchronous, but it returned a promise`);
+}
