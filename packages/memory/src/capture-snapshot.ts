@@ -1,7 +1,7 @@
 import { checkLimit, checkName, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
-import { accessSync, constants, realpathSync, statSync, statfsSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmdirSync, statSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setHeapSnapshotNearHeapLimit } from 'node:v8';
 import { MemoryReader, threadHeapLimit } from './memory-reader.ts';
 
@@ -84,7 +84,8 @@ function checkArmed(): Refused | undefined {
 function checkFolder(dir: string, target: string): Refused | undefined {
   try {
     if (!statSync(dir).isDirectory()) return { refusal: 'not-writable', reason: `${dir} is no folder` };
-    accessSync(dir, constants.W_OK);
+    // Tried, not asked: permissions say yes to root where a file system says no.
+    rmdirSync(mkdtempSync(join(dir, '.perf-')));
     if (realpathSync(dir) === realpathSync(target)) return undefined;
   } catch (error) {
     return { refusal: 'not-writable', reason: `${dir} cannot be written to: ${String(error)}` };
