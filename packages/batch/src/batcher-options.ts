@@ -37,8 +37,8 @@ export interface BatcherOptions<Op, R> {
   /** The group of an operation. A batch holds operations of one group only. @default one group, `'default'` */
   readonly groupBy?: ((op: Op) => string) | undefined;
   /**
-   * In which order groups that wait are sent; groups not named here come last. It never breaks the order of one `orderingKey`, and no group is
-   * passed over more than 8 times. @default ['read', 'write', 'delete', 'create']
+   * In which order groups that wait are sent; groups not named here come last, in turn. It never breaks the order of one `orderingKey`, and
+   * starves nobody: who has been passed over 8 times comes first. @default ['read', 'write', 'delete', 'create']
    */
   readonly groupOrder?: readonly string[] | undefined;
   /**

@@ -16,6 +16,7 @@ import { FlushMarks } from './flush-marks.ts';
 import { Operation } from './operation.ts';
 import type { Outcome } from './read-outcomes.ts';
 import { SharedReads, type Traits } from './shared-reads.ts';
+import { SignalWatch } from './signal-watch.ts';
 
 /** Options of {@link Batcher.add}. */
 export interface AddOptions {
@@ -50,6 +51,8 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   readonly #telemetry: BatchTelemetry;
   readonly #dispatcher: Dispatcher<Op, R>;
   readonly #shared: SharedReads<Op, R>;
+  readonly #signals: SignalWatch = new SignalWatch();
+  readonly #stopObserving: () => void;
   readonly #marks: FlushMarks = new FlushMarks();
   readonly #leftovers: { operation: Operation<Op, R>; outcomeUnknown: boolean }[] = [];
   #idle: (() => void)[] = [];
@@ -72,8 +75,6 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     this.#stopObserving = this.#telemetry.observe(this);
   }
 
-  readonly #stopObserving: () => void;
-
   /** Whether `close()` has been called. */
   get closed(): boolean {
     return this.#closing !== undefined;
@@ -92,7 +93,8 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     try {
       if (signal !== undefined) checkSignal(signal);
       const operation = this.#underWay(op);
-      return operation.waitFor(signal, (reason) => {
+      if (signal === undefined) return operation.wait();
+      return operation.waitFor(signal, this.#signals, (reason) => {
         this.#dispatcher.withdraw(operation, reason);
         this.#wakeIfIdle();
       });
@@ -164,7 +166,8 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     }
     this.#closing ??= this.#finish();
     const timer = startTimer(() => this.#abandon(), timeout);
-    return this.#closing.finally(() => timer.cancel());
+    void this.#closing.then(() => timer.cancel());
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -4,6 +4,7 @@ import type { FlushMark } from './flush-marks.ts';
 import type { Group } from './group.ts';
 import type { Lane } from './lane.ts';
 import type { Link } from './linked-queue.ts';
+import type { SignalWatch } from './signal-watch.ts';
 
 /** Where an operation belongs, and in which order it came. */
 export interface Placement<Op, R> {
@@ -50,26 +51,30 @@ export class Operation<Op, R> implements Link {
     });
   }
 
-  /** The caller's view of the operation; see `#pinned`. `withdraw` is called with the reason when the last caller has aborted. */
-  waitFor(signal: AbortSignal | undefined, withdraw: (reason: unknown) => void): Promise<R> {
-    if (signal === undefined) {
-      this.pinned = true;
-      return this.promise;
-    }
+  /** The view of a caller that cannot abort. */
+  wait(): Promise<R> {
+    this.pinned = true;
+    return this.promise;
+  }
+
+  /** The view of a caller that can: `watch` tells of its abort, `withdraw` is called with the reason when the last caller has aborted. */
+  waitFor(signal: AbortSignal, watch: SignalWatch, withdraw: (reason: unknown) => void): Promise<R> {
     this.abortable++;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         reject(signal.reason);
         if (--this.abortable === 0 && !this.pinned) withdraw(signal.reason);
       };
-      signal.addEventListener('abort', onAbort, { once: true });
+      // A callback of the batcher may have aborted it since it was looked at.
+      if (signal.aborted) onAbort();
+      else watch.add(signal, onAbort);
       this.promise.then(
         (value) => {
-          signal.removeEventListener('abort', onAbort);
+          watch.remove(signal, onAbort);
           resolve(value);
         },
         (error: unknown) => {
-          signal.removeEventListener('abort', onAbort);
+          watch.remove(signal, onAbort);
           reject(error);
         },
       );

@@ -1,4 +1,4 @@
-import { checkDuration, checkFunction, checkOptions, checkPositiveInteger } from '@perf/core';
+import { MAX_TIMER_DELAY, checkFunction, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
 
 /** How a {@link Batcher} sends failed operations again. */
 export interface RetryOptions<Op> {
@@ -31,14 +31,17 @@ export interface RetryPolicy<Op> {
 
 const KNOWN = ['attempts', 'baseDelay', 'maxDelay', 'isRetryable', 'isIdempotent'] as const;
 
+/** Finite: an operation that waited for ever would never settle. */
+const ANY_DELAY = { min: 0, max: MAX_TIMER_DELAY } as const;
+
 export function retryPolicy<Op>(options: RetryOptions<Op>): RetryPolicy<Op> {
   checkOptions('`retry`', options, KNOWN);
   const { attempts = 3, baseDelay = 100, maxDelay = 10_000 } = options;
   const { isRetryable = () => true, isIdempotent = () => false } = options;
   return {
     attempts: checkPositiveInteger('retry.attempts', attempts),
-    baseDelay: checkDuration('retry.baseDelay', baseDelay),
-    maxDelay: checkDuration('retry.maxDelay', maxDelay),
+    baseDelay: checkRange('retry.baseDelay', baseDelay, ANY_DELAY),
+    maxDelay: checkRange('retry.maxDelay', maxDelay, ANY_DELAY),
     isRetryable: checkFunction('retry.isRetryable', isRetryable),
     isIdempotent: checkFunction('retry.isIdempotent', isIdempotent),
   };

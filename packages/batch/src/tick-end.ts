@@ -1,4 +1,4 @@
-const resolved = Promise.resolve();
+const resolved = /* @__PURE__ */ Promise.resolve();
 
 /**
  * Calls `fn` after the running code and every promise job it leads to, before timers and I/O.
