@@ -35,6 +35,7 @@ export class DataLoader<K, V, C = K> {
   readonly #due: LinkedQueue<LoaderBatch<K, V, C>> = new LinkedQueue();
   #running = 0;
 
+  /** Throws a `TypeError`, or a `RangeError` for a number, when an argument is wrong. */
   constructor(batchLoadFn: BatchLoadFn<K, V>, options?: DataLoaderOptions<K, V, C>) {
     if (typeof batchLoadFn !== 'function') {
       throw new TypeError(
@@ -53,10 +54,10 @@ export class DataLoader<K, V, C = K> {
     if (key === null || key === undefined) {
       throw new TypeError(`The loader.load() function must be called with a value, but got: ${String(key)}.`);
     }
-    const { cacheMap, cacheKeyFn } = this.#settings;
+    const { cacheMap } = this.#settings;
     if (cacheMap === null) return this.#enqueue(key, undefined as C);
     try {
-      const cacheKey = cacheKeyFn(key);
+      const cacheKey = this.#cacheKeyOf(key);
       const cached = cacheMap.get(cacheKey);
       return cached ? this.#hit(cached) : this.#enqueue(key, cacheKey);
     } catch (error) {
@@ -78,8 +79,7 @@ export class DataLoader<K, V, C = K> {
 
   /** Forgets the value of `key`. */
   clear(key: K): this {
-    const { cacheMap, cacheKeyFn } = this.#settings;
-    cacheMap?.delete(cacheKeyFn(key));
+    this.#settings.cacheMap?.delete(this.#cacheKeyOf(key));
     return this;
   }
 
@@ -91,9 +91,9 @@ export class DataLoader<K, V, C = K> {
 
   /** Caches `value` for `key`, unless something is cached already; an `Error` makes loads of it reject. */
   prime(key: K, value: V | PromiseLike<V> | Error): this {
-    const { cacheMap, cacheKeyFn } = this.#settings;
+    const { cacheMap } = this.#settings;
     if (cacheMap === null) return this;
-    const cacheKey = cacheKeyFn(key);
+    const cacheKey = this.#cacheKeyOf(key);
     if (cacheMap.get(cacheKey) !== undefined) return this;
     if (isError(value)) {
       const failed = Promise.reject<V>(value);
@@ -104,6 +104,11 @@ export class DataLoader<K, V, C = K> {
       cacheMap.set(cacheKey, Promise.resolve(value));
     }
     return this;
+  }
+
+  /** Callbacks see the loader as `this`, as they do in the `dataloader` package. */
+  #cacheKeyOf(key: K): C {
+    return this.#settings.cacheKeyFn.call(this, key);
   }
 
   #hit(cached: Promise<V>): Promise<V> {
