@@ -1,0 +1,27 @@
+/** A snapshot of a {@link Batcher}. The counters only grow. */
+export interface BatcherStats {
+  /** Operations added and not settled yet: waiting, being executed, or waiting for another attempt. */
+  readonly pending: number;
+  /** Batches being executed. */
+  readonly inFlight: number;
+  /** Groups with unsettled operations. */
+  readonly groups: number;
+  /** Ordering keys with operations that wait or are being executed. */
+  readonly orderingKeys: number;
+  /** Operations accepted. */
+  readonly added: number;
+  /** Calls of `add` that were given the result of an operation already under way. */
+  readonly shared: number;
+  /** Operations refused: the batcher was full. */
+  readonly refused: number;
+  /** Operations that succeeded. */
+  readonly succeeded: number;
+  /** Operations that failed for good. */
+  readonly failed: number;
+  /** Operations aborted by all their callers, or left over by `close({ timeout })`. */
+  readonly withdrawn: number;
+  /** How often an operation was to be sent again. */
+  readonly retried: number;
+  /** Calls of `execute`. */
+  readonly batches: number;
+}

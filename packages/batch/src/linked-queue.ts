@@ -1,0 +1,55 @@
+/** What an item needs to stand in a {@link LinkedQueue}: its neighbours. It stands in one queue at a time. */
+export interface Link {
+  previous: Link | undefined;
+  next: Link | undefined;
+}
+
+/** First in, first out, and anything can leave from the middle in O(1): an aborted operation must not stay behind. */
+export class LinkedQueue<T extends Link> implements Iterable<T> {
+  #head: T | undefined;
+  #tail: T | undefined;
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get head(): T | undefined {
+    return this.#head;
+  }
+
+  push(item: T): void {
+    item.previous = this.#tail;
+    item.next = undefined;
+    if (this.#tail === undefined) this.#head = item;
+    else this.#tail.next = item;
+    this.#tail = item;
+    this.#size++;
+  }
+
+  /** `item` must stand in this queue. */
+  remove(item: T): void {
+    const { previous, next } = item;
+    if (previous === undefined) this.#head = next as T | undefined;
+    else previous.next = next;
+    if (next === undefined) this.#tail = previous as T | undefined;
+    else next.previous = previous;
+    item.previous = item.next = undefined;
+    this.#size--;
+  }
+
+  shift(): T | undefined {
+    const first = this.#head;
+    if (first !== undefined) this.remove(first);
+    return first;
+  }
+
+  *[Symbol.iterator](): Generator<T> {
+    let item = this.#head;
+    while (item !== undefined) {
+      const next = item.next as T | undefined;
+      yield item;
+      item = next;
+    }
+  }
+}

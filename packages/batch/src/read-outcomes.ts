@@ -1,0 +1,77 @@
+import { BatchFailedError, type BatchFacts, BatchResultError } from './errors.ts';
+import { isError } from './is-error.ts';
+
+/** How one operation came out. */
+export type Outcome<R> = { readonly ok: true; readonly value: R } | Failure;
+
+export interface Failure {
+  readonly ok: false;
+  /**
+   * - `returned`: `execute` returned an error for it, so that it has not taken effect;
+   * - `unknown`: the batch failed as a whole;
+   * - `invalid`: `execute` answered nonsense, so that it may have taken effect, and trying again is of no use;
+   * - `withdrawn`: nobody waits for it any more.
+   */
+  readonly kind: 'returned' | 'unknown' | 'invalid' | 'withdrawn';
+  /** What its callers get. */
+  readonly error: unknown;
+}
+
+/** Matches what `execute` answered to the operations of its batch. Never throws, whatever the answer. */
+export function readOutcomes<R>(answer: unknown, facts: BatchFacts): Outcome<R>[] {
+  const { size } = facts;
+  try {
+    if (!Array.isArray(answer)) {
+      return failAll(size, invalid(facts, `must return an array of ${size} results, got ${nameOf(answer)}`));
+    }
+    if (answer.length !== size) {
+      return failAll(size, invalid(facts, `must return ${size} results, got ${answer.length}`));
+    }
+    return Array.from({ length: size }, (_, index) => readOne<R>(answer, index, facts));
+  } catch (cause) {
+    return failAll(size, invalid(facts, 'returned an array that cannot be read', { cause }));
+  }
+}
+
+/** The outcomes of a batch that failed as a whole. */
+export function readRejection(error: unknown, { size }: BatchFacts): Failure[] {
+  return failAll(size, { ok: false, kind: 'unknown', error });
+}
+
+/** What a failure is judged by: the store's own error rather than ours around it. */
+export function reasonOf({ kind, error }: Failure): unknown {
+  return kind === 'unknown' && error instanceof BatchFailedError ? error.cause : error;
+}
+
+function readOne<R>(answer: readonly unknown[], index: number, facts: BatchFacts): Outcome<R> {
+  const value = answer[index];
+  if (isError(value)) return { ok: false, kind: 'returned', error: value };
+  if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
+  if (isThenable(value)) {
+    // Nobody else looks at it: its rejection must not bring the process down.
+    value.then(undefined, () => {});
+    return invalid(
+      facts,
+      `returned a promise as result ${index}, which it must await: else order and slots mean nothing`,
+    );
+  }
+  return { ok: true, value: value as R };
+}
+
+function invalid(facts: BatchFacts, problem: string, options?: ErrorOptions): Failure {
+  return { ok: false, kind: 'invalid', error: new BatchResultError(facts, problem, options) };
+}
+
+function failAll(size: number, failure: Failure): Failure[] {
+  return Array.from({ length: size }, () => failure);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  return typeof (value as { then?: unknown }).then === 'function';
+}
+
+function nameOf(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  return typeof value === 'object' ? `an object (${Object.prototype.toString.call(value)})` : `a ${typeof value}`;
+}

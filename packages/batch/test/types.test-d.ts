@@ -1,0 +1,44 @@
+import type Original from 'dataloader';
+import { expectTypeOf, test } from 'vitest';
+import { Batcher, type BatcherStats, type CloseReport, DataLoader } from '../src/index.ts';
+
+interface Op {
+  readonly id: number;
+}
+
+test('the result type is what execute gives, errors aside', async () => {
+  const batcher = new Batcher({
+    execute: async (ops: readonly Op[]) => ops.map(({ id }) => (id > 0 ? `${id}` : new Error('negative'))),
+    groupBy: (op) => (op.id > 5 ? 'read' : 'write'),
+    orderingKey: ({ id }) => id,
+    retry: { isIdempotent: (op) => op.id > 1, isRetryable: (error: unknown) => error instanceof Error },
+  });
+  expectTypeOf(batcher).toEqualTypeOf<Batcher<Op, string>>();
+  expectTypeOf(await batcher.add({ id: 1 })).toEqualTypeOf<string>();
+  expectTypeOf(await batcher.addMany([{ id: 1 }])).toEqualTypeOf<PromiseSettledResult<string>[]>();
+  expectTypeOf(batcher.stats()).toEqualTypeOf<BatcherStats>();
+  expectTypeOf(await batcher.close()).toEqualTypeOf<CloseReport<Op>>();
+  // @ts-expect-error an operation of another type
+  void batcher.add({ id: 'one' });
+});
+
+test('options are checked', () => {
+  const execute = async (ops: readonly Op[]): Promise<readonly string[]> => ops.map(({ id }) => `${id}`);
+  // @ts-expect-error unknown option
+  new Batcher({ execute, maxsize: 3 });
+  // @ts-expect-error the array given to execute is frozen
+  new Batcher({ execute: async (ops: Op[]) => ops });
+  // @ts-expect-error one result per operation, in an array
+  new Batcher({ execute: async (ops: readonly Op[]) => ops.length });
+});
+
+test('a loader goes where one of the dataloader package went', async () => {
+  const batch = async (keys: readonly number[]): Promise<(string | Error)[]> => keys.map(String);
+  const loader = new DataLoader(batch, { cacheKeyFn: (key) => `${key}`, cacheMap: new Map<string, Promise<string>>() });
+  expectTypeOf(loader).toEqualTypeOf<DataLoader<number, string, string>>();
+  const usesOriginal = (original: Original<number, string, string>): unknown => original;
+  usesOriginal(loader);
+  expectTypeOf(await loader.load(1)).toEqualTypeOf<string>();
+  expectTypeOf(await loader.loadMany([1])).toEqualTypeOf<(string | Error)[]>();
+  expectTypeOf(loader.clear(1).clearAll().prime(1, 'one').prime(2, new Error('two'))).toEqualTypeOf(loader);
+});
