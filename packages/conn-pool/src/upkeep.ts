@@ -1,0 +1,68 @@
+import type { LinkedList } from './linked-list.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
+
+/** What {@link upkeep} goes by. */
+export interface UpkeepRules {
+  readonly now: number;
+  readonly min: number;
+  readonly max: number;
+  readonly idleTimeout: number;
+  readonly leakThreshold: number;
+}
+
+/** What {@link upkeep} found to be done. */
+export interface UpkeepPlan<C> {
+  /** Idle connections to destroy. */
+  readonly surplus: readonly Slot<C>[];
+  /** Leases that have just become leaks. */
+  readonly leaks: readonly Slot<C>[];
+  /** When something will be due next. */
+  readonly next: number;
+}
+
+/**
+ * Marks the connections that are old enough at `now` as retiring, and finds which idle ones are to go and which leases are held for
+ * too long. O(connections).
+ */
+export function upkeep<C>(slots: Slots<C>, idle: LinkedList<Slot<C>>, rules: UpkeepRules): UpkeepPlan<C> {
+  const leaks: Slot<C>[] = [];
+  let next = Infinity;
+  for (const slot of slots) {
+    if (slot.state === 'destroying' || slot.retiring) continue;
+    if (slot.retireAt <= rules.now) slots.retire(slot);
+    else next = Math.min(next, slot.retireAt);
+  }
+  for (const slot of slots) {
+    if (slot.state !== 'lent' || slot.leakReported || Number.isNaN(slot.lentAt)) continue;
+    const leakAt = slot.lentAt + rules.leakThreshold;
+    if (leakAt <= rules.now) leaks.push(slot);
+    else next = Math.min(next, leakAt);
+  }
+  const { surplus, next: idleNext } = surplusOf(slots, idle, rules);
+  return { surplus, leaks, next: Math.min(next, idleNext) };
+}
+
+function surplusOf<C>(
+  slots: Slots<C>,
+  idle: LinkedList<Slot<C>>,
+  { now, min, max, idleTimeout }: UpkeepRules,
+): Pick<UpkeepPlan<C>, 'surplus' | 'next'> {
+  const surplus: Slot<C>[] = [];
+  let { lasting } = slots;
+  let next = Infinity;
+  // The one that is idle for longest comes first.
+  for (const slot of idle) {
+    if (slot.retiring) {
+      // Its replacement comes first, unless there is no need of one, no room, or no time left.
+      if (lasting >= min || slots.size >= max || slot.dieAt <= now) surplus.push(slot);
+      else next = Math.min(next, slot.dieAt);
+    } else if (slot.idleSince + idleTimeout > now) {
+      next = Math.min(next, slot.idleSince + idleTimeout);
+    } else if (lasting > min) {
+      surplus.push(slot);
+      lasting--;
+    }
+  }
+  return { surplus, next };
+}
