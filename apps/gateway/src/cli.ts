@@ -3,9 +3,15 @@ import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
 
 const SAMPLE_CONFIG = fileURLToPath(new URL('../mcp.json', import.meta.url));
-const configOption = ['-c, --config <file>', 'the servers, in the `mcpServers` format of MCP clients', SAMPLE_CONFIG] as const;
+const configOption = [
+  '-c, --config <file>',
+  'the servers, in the `mcpServers` format of MCP clients',
+  SAMPLE_CONFIG,
+] as const;
 
-const program = new Command('perf-gateway').description('One MCP endpoint over many MCP servers, made fast by the @perf packages.');
+const program = new Command('perf-gateway').description(
+  'One MCP endpoint over many MCP servers, made fast by the @perf packages.',
+);
 
 program
   .command('serve', { isDefault: true })
@@ -42,6 +48,7 @@ program.parseAsync().catch((error: unknown) => {
 
 function parsePort(text: string): number {
   const port = Number(text);
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new InvalidArgumentError('must be a number from 0 to 65535');
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('must be a number from 0 to 65535');
   return port;
 }

@@ -92,7 +92,10 @@ export class Gateway implements Closeable {
 function listen(http: HttpServer, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     http.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'is in use; choose another one with --port' : `cannot be had (${error.code ?? error.message})`;
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'is in use; choose another one with --port'
+          : `cannot be had (${error.code ?? error.message})`;
       reject(new ConfigError(`port ${port} of ${HOST} ${why}`, { cause: error }));
     });
     http.listen(port, HOST, resolve);

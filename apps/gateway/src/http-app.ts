@@ -26,7 +26,9 @@ export function createHttpApp({ store, endpoint, telemetry, flame }: HttpParts):
   const app = new Hono();
   app.use(async (context, next) => {
     const { raw } = context.req;
-    const refused = hostHeaderValidationResponse(raw, localhostAllowedHostnames()) ?? originValidationResponse(raw, localhostAllowedOrigins());
+    const refused =
+      hostHeaderValidationResponse(raw, localhostAllowedHostnames()) ??
+      originValidationResponse(raw, localhostAllowedOrigins());
     if (refused !== undefined) return refused;
     return next();
   });
@@ -35,11 +37,15 @@ export function createHttpApp({ store, endpoint, telemetry, flame }: HttpParts):
   app.get('/stats', (context) => context.json(store.stats()));
   app.get('/healthz', (context) => context.json({ status: 'ok' }));
   app.get('/readyz', (context) => {
-    const servers = Object.fromEntries(store.stats().servers.map(({ name, status, reason }) => [name, { status, reason }]));
+    const servers = Object.fromEntries(
+      store.stats().servers.map(({ name, status, reason }) => [name, { status, reason }]),
+    );
     const ready = Object.values(servers).some(({ status }) => status === 'up');
     return context.json({ ready, servers }, ready ? 200 : 503);
   });
-  app.get('/metrics', async (context) => context.text(await telemetry.prometheus(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }));
+  app.get('/metrics', async (context) =>
+    context.text(await telemetry.prometheus(), 200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),
+  );
   app.get('/flame', async (context) => {
     const seconds = Number(context.req.query('seconds') ?? 2);
     if (!(seconds > 0 && seconds <= 30)) return context.text('`seconds` must be above 0 and at most 30\n', 400);

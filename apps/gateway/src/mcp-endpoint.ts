@@ -1,4 +1,10 @@
-import { type McpHttpHandler, ProtocolError, ProtocolErrorCode, Server, createMcpHandler } from '@modelcontextprotocol/server';
+import {
+  type McpHttpHandler,
+  ProtocolError,
+  ProtocolErrorCode,
+  Server,
+  createMcpHandler,
+} from '@modelcontextprotocol/server';
 import { isPerfError } from '@perf/core';
 import type { ToolStore } from './tool-store.ts';
 
@@ -32,7 +38,9 @@ export function createServer(store: ToolStore): Server {
 
 /** A tool that failed has answered `isError`; what is thrown is about the call itself, and the protocol has codes for that. */
 function toProtocolError(error: unknown): unknown {
-  if (isPerfError(error, 'PERF_GATEWAY_UNKNOWN_TOOL')) return new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
-  if (isPerfError(error)) return new ProtocolError(ProtocolErrorCode.InternalError, error.message, { code: error.code });
+  if (isPerfError(error, 'PERF_GATEWAY_UNKNOWN_TOOL'))
+    return new ProtocolError(ProtocolErrorCode.InvalidParams, error.message);
+  if (isPerfError(error))
+    return new ProtocolError(ProtocolErrorCode.InternalError, error.message, { code: error.code });
   return error;
 }

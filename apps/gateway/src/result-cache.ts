@@ -30,7 +30,11 @@ export interface ResultCacheStats {
  * Calls that are equal, whatever the order of their arguments' keys, are made once while one is under way. An error a tool answered is never kept.
  */
 export class ResultCache {
-  readonly #codec: Codec<ToolResult> = compressed(msgpackCodec<ToolResult>(), { algorithm: 'gzip', threshold: COMPRESS_FROM, maxOutputLength: 4 * MAX_BYTES });
+  readonly #codec: Codec<ToolResult> = compressed(msgpackCodec<ToolResult>(), {
+    algorithm: 'gzip',
+    threshold: COMPRESS_FROM,
+    maxOutputLength: 4 * MAX_BYTES,
+  });
   readonly #memory: MemoryCache<string, Uint8Array>;
   readonly #cache: TieredCache<string, Uint8Array>;
 
@@ -40,7 +44,11 @@ export class ResultCache {
   }
 
   /** The result of `call`, from the cache or by `load`; the load is aborted when all that wait for it have left. */
-  async getOrLoad(call: ToolCall, load: (signal: AbortSignal) => Promise<ToolResult>, { signal }: Pick<CallOptions, 'signal'>): Promise<ToolResult> {
+  async getOrLoad(
+    call: ToolCall,
+    load: (signal: AbortSignal) => Promise<ToolResult>,
+    { signal }: Pick<CallOptions, 'signal'>,
+  ): Promise<ToolResult> {
     const loader = async (context: { readonly signal: AbortSignal }): Promise<Uint8Array> => {
       const result = await load(context.signal);
       if (result.isError === true) throw new NotKept(result);

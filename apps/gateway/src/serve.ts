@@ -27,14 +27,21 @@ export async function serve({ config: file, port }: ServeFlags): Promise<void> {
 }
 
 function reportStatus(server: string, status: UpstreamStatus, reason: string | undefined): void {
-  console.error(status === 'up' ? `server "${server}" is up` : `server "${server}" is down: ${reason ?? 'unknown reason'}`);
+  console.error(
+    status === 'up' ? `server "${server}" is up` : `server "${server}" is down: ${reason ?? 'unknown reason'}`,
+  );
 }
 
 function announce({ url, store }: Gateway): void {
   const tools = store.listTools();
   const tool = tools.find(({ name }) => name.endsWith('__list_directory')) ?? tools[0];
   const args = tool?.name.endsWith('__list_directory') === true ? { path: '.' } : {};
-  const call = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: tool?.name ?? '', arguments: args } });
+  const call = JSON.stringify({
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: tool?.name ?? '', arguments: args },
+  });
   console.log(`
 perf gateway: ${tools.length} tools of ${store.stats().servers.length} servers
 

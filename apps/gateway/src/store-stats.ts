@@ -24,14 +24,33 @@ interface Parts {
 }
 
 export function storeStats({ uptime, calls, servers, profile, memory }: Parts): StoreStats {
-  const sum = (pick: (cache: ServerStats['cache']) => number): number => servers.reduce((total, { cache }) => total + pick(cache), 0);
+  const sum = (pick: (cache: ServerStats['cache']) => number): number =>
+    servers.reduce((total, { cache }) => total + pick(cache), 0);
   return {
     uptime,
     calls,
-    cache: { hitRatio: ratio(sum(({ hits }) => hits), sum(({ misses }) => misses)), bytes: sum(({ bytes }) => bytes) },
+    cache: {
+      hitRatio: ratio(
+        sum(({ hits }) => hits),
+        sum(({ misses }) => misses),
+      ),
+      bytes: sum(({ bytes }) => bytes),
+    },
     memory: { used: process.memoryUsage.rss(), level: memory.level },
-    servers: servers.map(({ cache, ...server }) => ({ ...server, cache: { hitRatio: ratio(cache.hits, cache.misses) } })),
-    tools: profile.map(({ name, calls: made, errors, total, mean, p50, p95, p99 }) => ({ name, calls: made, errors, total, mean, p50, p95, p99 })),
+    servers: servers.map(({ cache, ...server }) => ({
+      ...server,
+      cache: { hitRatio: ratio(cache.hits, cache.misses) },
+    })),
+    tools: profile.map(({ name, calls: made, errors, total, mean, p50, p95, p99 }) => ({
+      name,
+      calls: made,
+      errors,
+      total,
+      mean,
+      p50,
+      p95,
+      p99,
+    })),
   };
 }
 

@@ -49,7 +49,9 @@ export class ToolStore implements Closeable {
   readonly #duration = new LazyMeter('@perf/gateway').histogram('mcp.server.operation.duration', {
     unit: 's',
     description: 'Duration of the tool calls that the gateway answered',
-    advice: { explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60] },
+    advice: {
+      explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+    },
   });
   readonly #servers = new Map<string, ServerTools>();
   readonly #openedAt = performance.now();
@@ -97,7 +99,11 @@ export class ToolStore implements Closeable {
    * @throws ServerUnavailableError when its server is down or was lost
    * @throws PoolQueueFullError when too many calls are waiting
    */
-  callTool(name: string, args: Readonly<Record<string, unknown>> = {}, options: StoreCallOptions = {}): Promise<ToolResult> {
+  callTool(
+    name: string,
+    args: Readonly<Record<string, unknown>> = {},
+    options: StoreCallOptions = {},
+  ): Promise<ToolResult> {
     return this.#call({ toolName: name, arguments: args }, options);
   }
 
@@ -105,12 +111,17 @@ export class ToolStore implements Closeable {
    * Calls several tools; entry i of the outcome is that of call i. The effect is that of making the calls one after the other: those that cannot affect each other
    * run side by side, in batches by kind. One that fails does not stop the others.
    */
-  async batchCall(calls: readonly BatchCall[], options: StoreCallOptions = {}): Promise<PromiseSettledResult<ToolResult>[]> {
+  async batchCall(
+    calls: readonly BatchCall[],
+    options: StoreCallOptions = {},
+  ): Promise<PromiseSettledResult<ToolResult>[]> {
     const batch = this.#batches++;
     const outcomes: PromiseSettledResult<ToolResult>[] = Array.from({ length: calls.length });
     const planned = calls.map(({ toolName, arguments: args = {} }) => {
       const route = this.#routes.get(toolName);
-      return route === undefined ? { server: '', writes: false, subject: undefined } : route.tools.plan(route.tool, args);
+      return route === undefined
+        ? { server: '', writes: false, subject: undefined }
+        : route.tools.plan(route.tool, args);
     });
     const settle = async (index: number): Promise<void> => {
       const subject = planned[index]?.subject;
@@ -154,7 +165,10 @@ export class ToolStore implements Closeable {
     await Promise.all([this.memory.close(), this.profiler.close()]);
   }
 
-  async #call({ toolName, arguments: args = {} }: BatchCall, options: StoreCallOptions & { readonly orderingKey?: string | undefined }): Promise<ToolResult> {
+  async #call(
+    { toolName, arguments: args = {} }: BatchCall,
+    options: StoreCallOptions & { readonly orderingKey?: string | undefined },
+  ): Promise<ToolResult> {
     const route = this.#routes.get(toolName);
     if (route === undefined) throw new UnknownToolError(toolName);
     this.#total++;
@@ -162,7 +176,9 @@ export class ToolStore implements Closeable {
     let outcome = 'error';
     try {
       const result = await this.profiler.measure(toolName, () =>
-        this.#limiter.run(() => route.tools.call({ name: route.tool, arguments: args, ...options }), { signal: options.signal }),
+        this.#limiter.run(() => route.tools.call({ name: route.tool, arguments: args, ...options }), {
+          signal: options.signal,
+        }),
       );
       outcome = result.isError === true ? 'tool_error' : 'ok';
       return result;
@@ -178,7 +194,10 @@ export class ToolStore implements Closeable {
 
   #reroute(): void {
     const refs = [...this.#servers].flatMap(([server, tools]) => tools.names().map((tool) => ({ server, tool })));
-    const routes = [...nameTools(refs)].map(([name, ref]): [string, Route] => [name, { ...ref, tools: this.#servers.get(ref.server) as ServerTools }]);
+    const routes = [...nameTools(refs)].map(([name, ref]): [string, Route] => [
+      name,
+      { ...ref, tools: this.#servers.get(ref.server) as ServerTools },
+    ]);
     this.#routes = new Map(routes);
     this.onToolsChanged?.();
   }

@@ -1,8 +1,14 @@
 import type { Attributes, Link, MetricOptions } from '@opentelemetry/api';
-import { type LazyHistogram, LazyMeter, LazyTracer, type ObservedInstrument, systemClock } from '@perf/core';
+import {
+  type LazyHistogram,
+  LazyMeter,
+  LazyTracer,
+  type ObservedInstrument,
+  activeSpanContext,
+  systemClock,
+} from '@perf/core';
 import type { Batch } from './batch.ts';
 import type { BatcherStats } from './batcher-stats.ts';
-import { callerSpan } from './caller-span.ts';
 
 const SCOPE = '@perf/batch';
 
@@ -57,7 +63,9 @@ export class BatchTelemetry {
 
   /** The span active now, to link a batch to; `undefined` while nobody traces. */
   caller(): Link | undefined {
-    return this.#tracer.current() === undefined ? undefined : callerSpan();
+    if (this.#tracer.current() === undefined) return undefined;
+    const context = activeSpanContext();
+    return context && { context };
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */

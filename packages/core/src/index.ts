@@ -1,4 +1,5 @@
 export { abortable } from './abortable.ts';
+export { activeSpanContext } from './active-span.ts';
 export {
   MAX_TIMER_DELAY,
   checkBoolean,

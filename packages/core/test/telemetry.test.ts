@@ -3,7 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { ClosedError, LazyMeter, LazyTracer } from '../src/index.ts';
+import { ClosedError, LazyMeter, LazyTracer, activeSpanContext } from '../src/index.ts';
 
 class ManualReader extends MetricReader {
   protected override async onForceFlush(): Promise<void> {}
@@ -248,6 +248,16 @@ describe('LazyTracer', () => {
       'PERF_CLOSED',
       'TypeError',
     ]);
+  });
+});
+
+test('the active span is found without the API package, and is the one the API package finds', () => {
+  expect(activeSpanContext()).toBeUndefined();
+  registerTracerProvider();
+  expect(activeSpanContext()).toBeUndefined();
+  new LazyTracer('@perf/test').span('load', {}, (span) => {
+    expect(activeSpanContext()).toEqual(span?.spanContext());
+    expect(activeSpanContext()).toEqual(trace.getActiveSpan()?.spanContext());
   });
 });
 

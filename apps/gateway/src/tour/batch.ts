@@ -9,7 +9,10 @@ const FILES = 50;
 export async function batch(narrator: Narrator, { folder, store }: Workspace): Promise<void> {
   narrator.stop('Batches: 50 writes and 50 reads of 50 files on a real MCP server');
   const paths = Array.from({ length: FILES }, (_, index) => join(folder, `batch-${index}.txt`));
-  const write = (path: string, index: number): BatchCall => ({ toolName: 'files__write_file', arguments: { path, content: `content ${index}` } });
+  const write = (path: string, index: number): BatchCall => ({
+    toolName: 'files__write_file',
+    arguments: { path, content: `content ${index}` },
+  });
   const read = (path: string): BatchCall => ({ toolName: 'files__read_file', arguments: { path } });
   const calls = paths.flatMap((path, index) => [write(path, index), read(path)]);
   const sentBefore = store.stats().servers[0]?.batches.sent ?? 0;
@@ -26,5 +29,6 @@ export async function batch(narrator: Narrator, { folder, store }: Workspace): P
     for (const { toolName, arguments: args } of calls) await store.callTool(toolName, args);
   });
   narrator.found('the same operations one after the other', milliseconds(oneByOne.took));
-  if (right.length !== calls.length) throw new Error(`${calls.length - right.length} operations failed, or read what was not written`);
+  if (right.length !== calls.length)
+    throw new Error(`${calls.length - right.length} operations failed, or read what was not written`);
 }

@@ -6,13 +6,21 @@ import type { Workspace } from './workspace.ts';
 export async function cache(narrator: Narrator, { folder, store }: Workspace): Promise<void> {
   narrator.stop('Cache: an expensive call twice, and never a stale answer');
   const before = store.stats().cache;
-  const tree = (): ReturnType<typeof store.callTool> => store.callTool('files__directory_tree', { path: join(folder, 'archive') });
+  const tree = (): ReturnType<typeof store.callTool> =>
+    store.callTool('files__directory_tree', { path: join(folder, 'archive') });
   const first = await timed(tree);
   const second = await timed(tree);
   narrator.found('directory_tree of 1,000 files, first call', milliseconds(first.took));
-  narrator.found('the same call again', `${milliseconds(second.took)}, ${(first.took / second.took).toFixed(0)} times faster`);
+  narrator.found(
+    'the same call again',
+    `${milliseconds(second.took)}, ${(first.took / second.took).toFixed(0)} times faster`,
+  );
   const path = join(folder, 'archive', 'new.txt');
-  const crowd = await timed(() => Promise.all(Array.from({ length: 50 }, () => store.callTool('files__list_directory', { path: join(folder, 'archive') }))));
+  const crowd = await timed(() =>
+    Promise.all(
+      Array.from({ length: 50 }, () => store.callTool('files__list_directory', { path: join(folder, 'archive') })),
+    ),
+  );
   narrator.found('50 callers at once, one call to the server', milliseconds(crowd.took));
   await store.callTool('files__write_file', { path, content: 'new' });
   const after = await tree();

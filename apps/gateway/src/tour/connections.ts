@@ -16,7 +16,9 @@ export async function connections(narrator: Narrator): Promise<void> {
   await using pool = tcpPool({ host: '127.0.0.1', port, min: 5, max: MAX, name: 'tour-tcp' });
   await pool.warmUp();
   const { result: answers, took } = await timed(() =>
-    Promise.all(Array.from({ length: OPERATIONS }, (_, index) => pool.use((socket) => ask(socket, `question ${index}`)))),
+    Promise.all(
+      Array.from({ length: OPERATIONS }, (_, index) => pool.use((socket) => ask(socket, `question ${index}`))),
+    ),
   );
   const right = answers.filter((answer, index) => answer === `QUESTION ${index}`).length;
   narrator.found('right answers', `${right} of ${OPERATIONS}`);

@@ -11,14 +11,19 @@ const CHUNKS = 24;
 /** System level, CPU: as many operations at a time as the machine can use, for each kind of work its own number. */
 export async function cpu(narrator: Narrator, { folder, store }: Workspace): Promise<void> {
   narrator.stop('CPU: an I/O pool, a CPU pool, an async limit');
-  const [io, cores, calls] = [recommendedConcurrency('io'), recommendedConcurrency('cpu'), recommendedConcurrency('async')];
+  const [io, cores, calls] = [
+    recommendedConcurrency('io'),
+    recommendedConcurrency('cpu'),
+    recommendedConcurrency('async'),
+  ];
   narrator.found('at a time, for I/O / CPU / asynchronous calls', `${io} / ${cores} / ${calls}`);
   await readManyFiles(narrator, join(folder, 'archive'), io);
   await countOnEveryCore(narrator, cores);
   const paths = Array.from({ length: 200 }, (_, index) => `archive/week-${index % 40}`);
   const { result, took } = await timed(async () => {
     let entries = 0;
-    const list = (path: string): Promise<unknown> => store.callTool('files__get_file_info', { path: join(folder, path) });
+    const list = (path: string): Promise<unknown> =>
+      store.callTool('files__get_file_info', { path: join(folder, path) });
     for await (const _ of mapConcurrent(paths, list, { concurrency: calls, ordered: false })) entries++;
     return entries;
   });
@@ -47,7 +52,12 @@ async function countOnEveryCore(narrator: Narrator, cores: number): Promise<void
   const size = UP_TO / CHUNKS;
   const chunks = Array.from({ length: CHUNKS }, (_, index): Range => ({ from: index * size, to: (index + 1) * size }));
   const serial = await timed(() => chunks.reduce((sum, chunk) => sum + countPrimes(chunk), 0));
-  await using workers = new WorkerPool({ filename: new URL('./primes.ts', import.meta.url), maxWorkers: cores, minWorkers: cores, name: 'tour-cpu' });
+  await using workers = new WorkerPool({
+    filename: new URL('./primes.ts', import.meta.url),
+    maxWorkers: cores,
+    minWorkers: cores,
+    name: 'tour-cpu',
+  });
   const parallel = await timed(async () => {
     let sum = 0;
     for await (const count of workers.map<number>(chunks, { name: 'countPrimes', ordered: false })) sum += count;
@@ -55,5 +65,8 @@ async function countOnEveryCore(narrator: Narrator, cores: number): Promise<void
   });
   if (parallel.result !== serial.result) throw new Error('the two ways of counting came to different numbers');
   narrator.found(`CPU pool: ${serial.result} primes in ${CHUNKS} chunks, this thread`, milliseconds(serial.took));
-  narrator.found(`CPU pool: the same on ${cores} worker${cores === 1 ? '' : 's'}, their start included`, milliseconds(parallel.took));
+  narrator.found(
+    `CPU pool: the same on ${cores} worker${cores === 1 ? '' : 's'}, their start included`,
+    milliseconds(parallel.took),
+  );
 }

@@ -10,7 +10,9 @@ const CALLS = 10;
 export async function profiler(narrator: Narrator, { folder, store }: Workspace, out: string): Promise<void> {
   narrator.stop(`Profiler: ${CALLS} list_directory calls, the hottest functions, a flame graph`);
   await using mine = new Profiler({ name: 'tour' });
-  const list = mine.wrap((path: string) => store.callTool('files__list_directory', { path }), { name: 'list_directory' });
+  const list = mine.wrap((path: string) => store.callTool('files__list_directory', { path }), {
+    name: 'list_directory',
+  });
   const recording = startCpuProfile({ interval: 0.2 });
   // Different folders, so that each call reaches the server.
   for (let index = 0; index < CALLS; index++) await list(join(folder, 'archive', `week-${index}`));
@@ -18,7 +20,10 @@ export async function profiler(narrator: Narrator, { folder, store }: Workspace,
   const report = mine.report('list_directory');
   if (report === undefined) throw new Error('the calls were not recorded');
   narrator.found('list_directory: calls / errors', `${report.calls} / ${report.errors}`);
-  narrator.found('mean / p50 / p95 / max', [report.mean, report.p50, report.p95, report.max].map(milliseconds).join(' / '));
+  narrator.found(
+    'mean / p50 / p95 / max',
+    [report.mean, report.p50, report.p95, report.max].map(milliseconds).join(' / '),
+  );
   narrator.say('');
   narrator.show(store.profiler.toText({ limit: 8 }));
   narrator.say('');

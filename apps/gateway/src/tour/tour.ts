@@ -18,7 +18,8 @@ const STOPS: Readonly<Record<string, Stop>> = { cpu, memory, cache, batch, conne
  */
 export async function tour(stops: readonly string[], out: string): Promise<void> {
   const unknown = stops.find((stop) => !(stop in STOPS));
-  if (unknown !== undefined) throw new Error(`the tour has no stop "${unknown}"; it has ${Object.keys(STOPS).join(', ')}`);
+  if (unknown !== undefined)
+    throw new Error(`the tour has no stop "${unknown}"; it has ${Object.keys(STOPS).join(', ')}`);
   const narrator = new Narrator();
   narrator.say('Starting a real MCP filesystem server on a copy of the sample folder …');
   const { result: workspace, took } = await timed(openWorkspace);

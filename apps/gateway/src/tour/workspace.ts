@@ -22,7 +22,8 @@ export async function openWorkspace(): Promise<Workspace> {
     await writeManyFiles(join(folder, 'archive'));
     const store = await ToolStore.open(configFor(folder));
     const [server] = store.stats().servers;
-    if (server?.status !== 'up') throw new Error(`the MCP filesystem server did not come up: ${server?.reason ?? 'unknown reason'}`);
+    if (server?.status !== 'up')
+      throw new Error(`the MCP filesystem server did not come up: ${server?.reason ?? 'unknown reason'}`);
     return {
       folder,
       store,

@@ -10,7 +10,11 @@ export class Operation {
   readonly signal: AbortSignal | undefined;
   readonly #outcome = Promise.withResolvers<ToolResult>();
 
-  constructor(call: ToolCall, kind: ToolKind, options: { readonly signal?: AbortSignal | undefined; readonly orderingKey?: string | undefined }) {
+  constructor(
+    call: ToolCall,
+    kind: ToolKind,
+    options: { readonly signal?: AbortSignal | undefined; readonly orderingKey?: string | undefined },
+  ) {
     this.call = call;
     this.kind = kind;
     this.orderingKey = options.orderingKey;

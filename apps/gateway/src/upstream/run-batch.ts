@@ -26,7 +26,11 @@ export function runBatch(operations: readonly Operation[], run: BatchRun): Promi
   );
 }
 
-async function runAfter(before: Promise<unknown> | undefined, operation: Operation, run: BatchRun): Promise<ToolResult | Error> {
+async function runAfter(
+  before: Promise<unknown> | undefined,
+  operation: Operation,
+  run: BatchRun,
+): Promise<ToolResult | Error> {
   await before;
   try {
     return await operation.runOn(run.session, run.timeout, run.signal);

@@ -109,7 +109,8 @@ export class Upstream implements Closeable {
    */
   async call({ signal, orderingKey, ...call }: UpstreamCall): Promise<ToolResult> {
     // With a minimum of sessions the pool keeps trying by itself; nobody needs to wait for that here.
-    if (this.#status === 'down' && this.config.minSessions > 0) throw new ServerUnavailableError(this.name, this.#reason);
+    if (this.#status === 'down' && this.config.minSessions > 0)
+      throw new ServerUnavailableError(this.name, this.#reason);
     const operation = new Operation(call, this.kindOf(call.name) ?? 'write', { signal, orderingKey });
     operation.settleLike(this.#batcher.add(operation, { signal }));
     this.#calls++;
@@ -157,7 +158,11 @@ export class Upstream implements Closeable {
       concurrency: PARALLEL_BATCHES,
       groupBy: ({ kind }) => kind,
       orderingKey: ({ orderingKey }) => orderingKey,
-      retry: { attempts: 2, isRetryable: (error, { kind }) => kind === 'read' && isMcpConnectionLost(error), isIdempotent: ({ kind }) => kind === 'read' },
+      retry: {
+        attempts: 2,
+        isRetryable: (error, { kind }) => kind === 'read' && isMcpConnectionLost(error),
+        isIdempotent: ({ kind }) => kind === 'read',
+      },
       execute: (operations, { signal }) => this.#execute(operations, signal),
     });
   }

@@ -1,0 +1,14 @@
+import type { Span, SpanContext } from '@opentelemetry/api';
+import { otelGlobal } from './otel-global.ts';
+
+/** Where a context keeps its span: `createContextKey` of the API package is `Symbol.for`. */
+const SPAN: unique symbol = Symbol.for('OpenTelemetry Context Key SPAN');
+
+/**
+ * Identifies the caller's active span, to link another span to it; `undefined` without an SDK or a span.
+ * It reads what `trace.getActiveSpan()` of the API package reads, which is an optional peer and not to be imported.
+ */
+export function activeSpanContext(): SpanContext | undefined {
+  const span = otelGlobal()?.context?.active().getValue(SPAN) as Span | undefined;
+  return span?.spanContext();
+}
