@@ -28,7 +28,9 @@ export function createServer(store: ToolStore): Server {
   server.setRequestHandler('tools/list', () => ({ tools: store.listTools() }));
   server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
     try {
-      return await store.callTool(params.name, params.arguments ?? {}, { signal: mcpReq.signal });
+      const result = await store.callTool(params.name, params.arguments ?? {}, { signal: mcpReq.signal });
+      // It is what a client of the same SDK read from the tool's server.
+      return result as unknown as CallToolResult;
     } catch (error) {
       throw toProtocolError(error);
     }
