@@ -1,4 +1,5 @@
 import {
+  type CallToolResult,
   type McpHttpHandler,
   ProtocolError,
   ProtocolErrorCode,

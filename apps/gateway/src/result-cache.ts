@@ -1,4 +1,4 @@
-import { MemoryCache, TieredCache } from '@perf/cache';
+import { TieredCache } from '@perf/cache';
 import { type Codec, compressed, msgpackCodec } from '@perf/codec';
 import { cacheKey } from './cache-key.ts';
 import type { CallOptions, ToolCall, ToolResult } from './upstream/session.ts';
@@ -17,6 +17,7 @@ class NotKept {
 
 /** A snapshot of a {@link ResultCache}. */
 export interface ResultCacheStats {
+  /** Calls that needed no call of their own to the server. */
   readonly hits: number;
   readonly misses: number;
   /** Bytes of the results held. */
@@ -30,17 +31,11 @@ export interface ResultCacheStats {
  * Calls that are equal, whatever the order of their arguments' keys, are made once while one is under way. An error a tool answered is never kept.
  */
 export class ResultCache {
-  readonly #codec: Codec<ToolResult> = compressed(msgpackCodec<ToolResult>(), {
-    algorithm: 'gzip',
-    threshold: COMPRESS_FROM,
-    maxOutputLength: 4 * MAX_BYTES,
-  });
-  readonly #memory: MemoryCache<string, Uint8Array>;
+  readonly #codec: Codec<unknown> = compressed(msgpackCodec, { algorithm: 'gzip', threshold: COMPRESS_FROM });
   readonly #cache: TieredCache<string, Uint8Array>;
 
   constructor(name: string, ttl: number) {
-    this.#memory = new MemoryCache({ maxWeight: MAX_BYTES, weigh: (bytes) => bytes.byteLength, ttl, name });
-    this.#cache = new TieredCache({ memory: this.#memory, ttl, name });
+    this.#cache = new TieredCache({ memory: { maxWeight: MAX_BYTES, weigh: (bytes) => bytes.byteLength }, ttl, name });
   }
 
   /** The result of `call`, from the cache or by `load`; the load is aborted when all that wait for it have left. */
@@ -52,13 +47,22 @@ export class ResultCache {
     const loader = async (context: { readonly signal: AbortSignal }): Promise<Uint8Array> => {
       const result = await load(context.signal);
       if (result.isError === true) throw new NotKept(result);
-      return this.#codec.encode(result);
+      return this.#encode(result);
     };
     try {
-      return this.#codec.decode(await this.#cache.getOrLoad(cacheKey(call.name, call.arguments), loader, { signal }));
+      return this.#codec.decode(await this.#cache.getOrLoad(cacheKey(call.name, call.arguments), loader, { signal })) as ToolResult;
     } catch (error) {
       if (error instanceof NotKept) return error.result;
       throw error;
+    }
+  }
+
+  /** A result that cannot be encoded, for its size say, is an answer all the same. */
+  #encode(result: ToolResult): Uint8Array {
+    try {
+      return this.#codec.encode(result);
+    } catch {
+      throw new NotKept(result);
     }
   }
 
@@ -69,8 +73,8 @@ export class ResultCache {
 
   /** A snapshot. */
   stats(): ResultCacheStats {
-    const { hits, misses } = this.#memory.stats();
-    return { hits, misses, bytes: this.#memory.weight };
+    const { memoryHits, coalesced, misses, weight } = this.#cache.stats();
+    return { hits: memoryHits + coalesced, misses, bytes: weight };
   }
 
   close(): Promise<void> {
