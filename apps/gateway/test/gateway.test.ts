@@ -113,7 +113,7 @@ describe('the other routes', () => {
   test('/metrics has the numbers of every package at work, for Prometheus', async () => {
     await gateway.store.callTool('files__read_file', { path: workspace.path('hello.txt') });
     const metrics = await (await get('/metrics')).text();
-    expect(metrics).toMatch(/mcp_server_operation_duration_seconds_bucket\{.*gen_ai_tool_name="files__read_file"/);
+    expect(metrics).toMatch(/mcp_server_operation_duration_bucket\{.*gen_ai_tool_name="files__read_file"/);
     for (const part of ['perf_cache', 'perf_batch', 'perf_conn_pool', 'perf_memory', 'perf_profiler', 'perf_pool']) expect(metrics).toContain(part);
   });
 
