@@ -50,7 +50,9 @@ export class ResultCache {
       return this.#encode(result);
     };
     try {
-      return this.#codec.decode(await this.#cache.getOrLoad(cacheKey(call.name, call.arguments), loader, { signal })) as ToolResult;
+      return this.#codec.decode(
+        await this.#cache.getOrLoad(cacheKey(call.name, call.arguments), loader, { signal }),
+      ) as ToolResult;
     } catch (error) {
       if (error instanceof NotKept) return error.result;
       throw error;

@@ -56,7 +56,6 @@ export class ToolStore implements Closeable {
   readonly #servers = new Map<string, ServerTools>();
   readonly #openedAt = performance.now();
   #routes: ReadonlyMap<string, Route> = new Map();
-  #batches = 0;
   #total = 0;
   #failed = 0;
   #closing: Promise<void> | undefined;
@@ -115,7 +114,6 @@ export class ToolStore implements Closeable {
     calls: readonly BatchCall[],
     options: StoreCallOptions = {},
   ): Promise<PromiseSettledResult<ToolResult>[]> {
-    const batch = this.#batches++;
     const outcomes: PromiseSettledResult<ToolResult>[] = Array.from({ length: calls.length });
     const planned = calls.map(({ toolName, arguments: args = {} }) => {
       const route = this.#routes.get(toolName);
@@ -124,9 +122,7 @@ export class ToolStore implements Closeable {
         : route.tools.plan(route.tool, args);
     });
     const settle = async (index: number): Promise<void> => {
-      const subject = planned[index]?.subject;
-      const orderingKey = subject === undefined ? undefined : `${batch} ${subject}`;
-      const [outcome] = await Promise.allSettled([this.#call(calls[index] as BatchCall, { ...options, orderingKey })]);
+      const [outcome] = await Promise.allSettled([this.#call(calls[index] as BatchCall, options)]);
       outcomes[index] = outcome;
     };
     await Promise.all(
@@ -165,10 +161,7 @@ export class ToolStore implements Closeable {
     await Promise.all([this.memory.close(), this.profiler.close()]);
   }
 
-  async #call(
-    { toolName, arguments: args = {} }: BatchCall,
-    options: StoreCallOptions & { readonly orderingKey?: string | undefined },
-  ): Promise<ToolResult> {
+  async #call({ toolName, arguments: args = {} }: BatchCall, options: StoreCallOptions): Promise<ToolResult> {
     const route = this.#routes.get(toolName);
     if (route === undefined) throw new UnknownToolError(toolName);
     this.#total++;

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { resolveCommand } from '../src/upstream/command.ts';
 import { isRunning, serverProcesses } from './support/children.ts';
 import { type TestWorkspace, createWorkspace } from './support/workspace.ts';
 
@@ -25,13 +26,17 @@ interface Finished {
 
 function run(...args: string[]): Promise<Finished> {
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, [CLI, ...args], (_, stdout, stderr) => resolve({ code: child.exitCode, stdout, stderr }));
+    const child = execFile(process.execPath, [CLI, ...args], (_, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr }),
+    );
   });
 }
 
 /** Starts `serve` and resolves with its URL. */
 async function serve(config: string): Promise<{ child: ChildProcess; url: string }> {
-  const child = spawn(process.execPath, [CLI, 'serve', '--config', config, '--port', '0'], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [CLI, 'serve', '--config', config, '--port', '0'], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let output = '';
   child.stdout.on('data', (chunk) => (output += chunk));
   child.stderr.on('data', (chunk) => (output += chunk));
@@ -67,9 +72,17 @@ describe('perf-gateway serve', () => {
 
   test('ends a server that was started through a shell and ignores the end of its input', async () => {
     const stubborn = join(workspace.folder, 'stubborn.mjs');
-    const entry = fileURLToPath(import.meta.resolve('@modelcontextprotocol/server-everything'));
-    await writeFile(stubborn, `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.argv.push('stdio'); await import(${JSON.stringify(entry)});`);
-    const { child } = await serve(await workspace.configFile({}, { stubborn: { command: 'sh', args: ['-c', `"${process.execPath}" "${stubborn}" stdio; true`] } }));
+    const [entry] = resolveCommand({ command: 'npx', args: ['-y', '@modelcontextprotocol/server-everything'] }).args;
+    await writeFile(
+      stubborn,
+      `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); process.argv.push('stdio'); await import(${JSON.stringify(entry)});`,
+    );
+    const { child } = await serve(
+      await workspace.configFile(
+        {},
+        { stubborn: { command: 'sh', args: ['-c', `"${process.execPath}" "${stubborn}" stdio; true`] } },
+      ),
+    );
     const servers = await serverProcesses(child.pid!, 'stubborn');
     expect(servers.length).toBeGreaterThanOrEqual(2);
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
@@ -120,7 +133,11 @@ test('check says what each server offers, and fails if one is down', async () =>
 
 test('stdio serves a client over standard input and output, and ends with it', async () => {
   const client = new Client({ name: 'test', version: '1' });
-  const transport = new StdioClientTransport({ command: process.execPath, args: [CLI, 'stdio', '--config', await workspace.configFile()], stderr: 'ignore' });
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [CLI, 'stdio', '--config', await workspace.configFile()],
+    stderr: 'ignore',
+  });
   await client.connect(transport);
   const { pid } = transport;
   expect((await client.listTools()).tools.map(({ name }) => name)).toContain('files__read_file');

@@ -24,7 +24,8 @@ afterAll(async () => {
   await workspace[Symbol.asyncDispose]();
 });
 
-const get = (path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(`${gateway.url}${path}`, { headers });
+const get = (path: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(`${gateway.url}${path}`, { headers });
 
 function post(body: unknown, headers: Record<string, string> = {}): Promise<Response> {
   return fetch(`${gateway.url}/mcp`, {
@@ -35,10 +36,15 @@ function post(body: unknown, headers: Record<string, string> = {}): Promise<Resp
 }
 
 /** Lists the tools, then reads, lists and writes; what any MCP client would do. */
-async function exercise(client: Pick<ModernClient, 'listTools' | 'callTool'> | Pick<Client, 'listTools' | 'callTool'>): Promise<void> {
+async function exercise(
+  client: Pick<ModernClient, 'listTools' | 'callTool'> | Pick<Client, 'listTools' | 'callTool'>,
+): Promise<void> {
   const { tools } = await client.listTools();
-  expect(tools.map(({ name }) => name)).toEqual(expect.arrayContaining(['files__read_file', 'files__list_directory', 'files__write_file']));
-  const call = (tool: string, args: Record<string, unknown>): Promise<unknown> => client.callTool({ name: tool, arguments: args });
+  expect(tools.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['files__read_file', 'files__list_directory', 'files__write_file']),
+  );
+  const call = (tool: string, args: Record<string, unknown>): Promise<unknown> =>
+    client.callTool({ name: tool, arguments: args });
   expect(JSON.stringify(await call('files__read_file', { path: workspace.path('hello.txt') }))).toContain('hello');
   expect(JSON.stringify(await call('files__list_directory', { path: workspace.path() }))).toContain('[FILE] hello.txt');
   const path = workspace.path('written.txt');
@@ -55,17 +61,34 @@ describe('an MCP client', () => {
     await client.close();
   });
 
-  test.each([['auto'], ['legacy'], [{ pin: '2026-07-28' }]] as const)('of the official SDK 2 works (negotiation: %o)', async (mode) => {
-    const client = new ModernClient({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
-    await client.connect(new ModernTransport(new URL(`${gateway.url}/mcp`)));
-    await exercise(client);
-    await client.close();
-  });
+  test.each([['auto'], ['legacy'], [{ pin: '2026-07-28' }]] as const)(
+    'of the official SDK 2 works (negotiation: %o)',
+    async (mode) => {
+      const client = new ModernClient({ name: 'test', version: '1' }, { versionNegotiation: { mode } });
+      await client.connect(new ModernTransport(new URL(`${gateway.url}/mcp`)));
+      await exercise(client);
+      await client.close();
+    },
+  );
 
   test('the inspector’s command line works', async () => {
-    const inspector = join(require.resolve('@modelcontextprotocol/inspector/package.json'), '..', 'clients', 'launcher', 'build', 'index.js');
+    const inspector = join(
+      require.resolve('@modelcontextprotocol/inspector/package.json'),
+      '..',
+      'clients',
+      'launcher',
+      'build',
+      'index.js',
+    );
     const run = async (...args: string[]): Promise<string> => {
-      const { stdout } = await promisify(execFile)(process.execPath, [inspector, '--cli', `${gateway.url}/mcp`, '--transport', 'http', ...args]);
+      const { stdout } = await promisify(execFile)(process.execPath, [
+        inspector,
+        '--cli',
+        `${gateway.url}/mcp`,
+        '--transport',
+        'http',
+        ...args,
+      ]);
       return stdout;
     };
     expect(await run('--method', 'tools/list')).toContain('files__list_directory');
@@ -73,13 +96,20 @@ describe('an MCP client', () => {
       run('--method', 'tools/call', '--tool-name', tool, ...args.flatMap((arg) => ['--tool-arg', arg]));
     expect(await call('files__read_file', `path=${workspace.path('hello.txt')}`)).toContain('hello');
     expect(await call('files__list_directory', `path=${workspace.path()}`)).toContain('hello.txt');
-    expect(await call('files__write_file', `path=${workspace.path('inspected.txt')}`, 'content=inspected')).toContain('Successfully wrote');
+    expect(await call('files__write_file', `path=${workspace.path('inspected.txt')}`, 'content=inspected')).toContain(
+      'Successfully wrote',
+    );
   });
 });
 
 describe('the endpoint', () => {
   test('answers the snippet of the README: one POST, no handshake', async () => {
-    const call = { jsonrpc: '2.0', id: 1, method: 'tools/call', params: { name: 'everything__echo', arguments: { message: 'hi' } } };
+    const call = {
+      jsonrpc: '2.0',
+      id: 1,
+      method: 'tools/call',
+      params: { name: 'everything__echo', arguments: { message: 'hi' } },
+    };
     const response = await post(call);
     expect(response.status).toBe(200);
     expect(await response.text()).toContain('hi');
@@ -107,14 +137,18 @@ describe('the other routes', () => {
     expect(await (await get('/healthz')).json()).toEqual({ status: 'ok' });
     const ready = await get('/readyz');
     expect(ready.status).toBe(200);
-    expect(await ready.json()).toMatchObject({ ready: true, servers: { files: { status: 'up' }, everything: { status: 'up' } } });
+    expect(await ready.json()).toMatchObject({
+      ready: true,
+      servers: { files: { status: 'up' }, everything: { status: 'up' } },
+    });
   });
 
   test('/metrics has the numbers of every package at work, for Prometheus', async () => {
     await gateway.store.callTool('files__read_file', { path: workspace.path('hello.txt') });
     const metrics = await (await get('/metrics')).text();
     expect(metrics).toMatch(/mcp_server_operation_duration_bucket\{.*gen_ai_tool_name="files__read_file"/);
-    for (const part of ['perf_cache', 'perf_batch', 'perf_conn_pool', 'perf_memory', 'perf_profiler', 'perf_pool']) expect(metrics).toContain(part);
+    for (const part of ['perf_cache', 'perf_batch', 'perf_conn_pool', 'perf_memory', 'perf_profiler', 'perf_pool'])
+      expect(metrics).toContain(part);
   });
 
   test('/ is the live page, /stats its numbers', async () => {

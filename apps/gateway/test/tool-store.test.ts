@@ -39,7 +39,9 @@ describe('the tools of real servers', () => {
   });
 
   test('answer with isError where they fail; an unknown one rejects', async () => {
-    expect(await store.callTool('files__read_file', { path: workspace.path('none.txt') })).toMatchObject({ isError: true });
+    expect(await store.callTool('files__read_file', { path: workspace.path('none.txt') })).toMatchObject({
+      isError: true,
+    });
     expect(await store.callTool('files__read_file', { path: '/etc/passwd' })).toMatchObject({ isError: true });
     await expect(store.callTool('files__nothing')).rejects.toMatchObject({ code: 'PERF_GATEWAY_UNKNOWN_TOOL' });
     await expect(store.callTool('read_file')).rejects.toMatchObject({ code: 'PERF_GATEWAY_UNKNOWN_TOOL' });
@@ -111,7 +113,8 @@ describe('batchCall', () => {
   test('answers call i at place i: fast, slow, failing and unknown ones over two servers', async () => {
     const calls = Array.from({ length: 120 }, (_, index) => {
       if (index % 4 === 0) return { toolName: 'everything__echo', arguments: { message: `message ${index}` } };
-      if (index % 4 === 1) return { toolName: 'files__read_file', arguments: { path: workspace.path(`none-${index}`) } };
+      if (index % 4 === 1)
+        return { toolName: 'files__read_file', arguments: { path: workspace.path(`none-${index}`) } };
       if (index % 4 === 2) return { toolName: 'nowhere__at_all' };
       return { toolName: 'everything__get-sum', arguments: { a: index, b: 1 } };
     });
@@ -164,13 +167,19 @@ describe('batchCall', () => {
 describe('abort', () => {
   test('ends the wait at once, with the reason, and the store works on', async () => {
     const controller = new AbortController();
-    const call = store.callTool('everything__trigger-long-running-operation', { duration: 30, steps: 2 }, { signal: controller.signal });
+    const call = store.callTool(
+      'everything__trigger-long-running-operation',
+      { duration: 30, steps: 2 },
+      { signal: controller.signal },
+    );
     await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(1));
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(text(await store.callTool('everything__echo', { message: 'still here' }))).toContain('still here');
     await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(0));
-    await expect(store.callTool('everything__echo', {}, { signal: AbortSignal.abort('before') })).rejects.toBe('before');
+    await expect(store.callTool('everything__echo', {}, { signal: AbortSignal.abort('before') })).rejects.toBe(
+      'before',
+    );
   });
 });
 
@@ -180,13 +189,19 @@ describe('a server that is killed', () => {
     const mine = await ToolStore.open(own.config({ minSessions: 1, maxSessions: 2 }));
     try {
       const [victim] = await serverProcesses(process.pid, own.path());
-      const reads = Array.from({ length: 50 }, () => mine.callTool('files__read_file', { path: own.path('hello.txt') }));
+      const reads = Array.from({ length: 50 }, () =>
+        mine.callTool('files__read_file', { path: own.path('hello.txt') }),
+      );
       process.kill(victim!, 'SIGKILL');
       for (const outcome of await Promise.allSettled(reads)) {
         if (outcome.status === 'fulfilled') expect(text(outcome.value)).toContain('hello');
         else expect(outcome.reason).toMatchObject({ code: 'PERF_GATEWAY_SERVER_UNAVAILABLE' });
       }
-      await vi.waitFor(async () => expect(text(await mine.callTool('files__read_file', { path: own.path('hello.txt') }))).toContain('hello'), { timeout: 10_000 });
+      await vi.waitFor(
+        async () =>
+          expect(text(await mine.callTool('files__read_file', { path: own.path('hello.txt') }))).toContain('hello'),
+        { timeout: 10_000 },
+      );
       expect((await serverProcesses(process.pid, own.path())).length).toBeLessThanOrEqual(2);
     } finally {
       await mine.close();
@@ -208,7 +223,9 @@ describe('servers that do not come up', () => {
         mute: { url: 'http://127.0.0.1:9/mcp' },
       },
     );
-    const mine = await ToolStore.open(config, { onStatus: (server, status, reason) => lines.push(`${server} ${status} ${reason}`) });
+    const mine = await ToolStore.open(config, {
+      onStatus: (server, status, reason) => lines.push(`${server} ${status} ${reason}`),
+    });
     try {
       expect(Object.fromEntries(mine.stats().servers.map(({ name, status }) => [name, status]))).toEqual({
         files: 'up',
@@ -216,9 +233,13 @@ describe('servers that do not come up', () => {
         dying: 'down',
         mute: 'down',
       });
-      expect(lines.find((line) => line.startsWith('missing'))).toMatch(/^missing down there is no command "no-such-command-anywhere"[^\n]*$/);
+      expect(lines.find((line) => line.startsWith('missing'))).toMatch(
+        /^missing down there is no command "no-such-command-anywhere"[^\n]*$/,
+      );
       expect(lines.find((line) => line.startsWith('dying'))).toMatch(/^dying down [^\n]*no licence$/);
-      expect(lines.find((line) => line.startsWith('mute'))).toMatch(/^mute down http:\/\/127\.0\.0\.1:9\/mcp does not answer[^\n]*$/);
+      expect(lines.find((line) => line.startsWith('mute'))).toMatch(
+        /^mute down http:\/\/127\.0\.0\.1:9\/mcp does not answer[^\n]*$/,
+      );
       expect(text(await mine.callTool('files__read_file', { path: own.path('hello.txt') }))).toContain('hello');
     } finally {
       await mine.close();

@@ -1,10 +1,11 @@
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
-import { StdioClientTransport, getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
+import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import type { HttpServer, ServerConfig, StdioServer } from '../config.ts';
 import { resolveCommand } from './command.ts';
-import { descendants, killAll } from './process-tree.ts';
+import { endTree, snapshotTree } from './process-tree.ts';
 import type { CallOptions, Session, ToolCall, ToolDescription, ToolResult } from './session.ts';
 import { StderrTail } from './stderr-tail.ts';
+import { StdioTransport } from './stdio-transport.ts';
 
 /** A message of up to this many bytes is read; the SDK's own limit of 10 MiB would end the session of a server that sends a large file. */
 const MAX_MESSAGE = 64 * 1024 * 1024;
@@ -22,7 +23,7 @@ export function openSession(config: ServerConfig, signal: AbortSignal): Promise<
 
 async function openStdio(config: StdioServer, signal: AbortSignal): Promise<Session> {
   const { command, args } = resolveCommand(config);
-  const transport = new StdioClientTransport({
+  const transport = new StdioTransport({
     command,
     args: [...args],
     cwd: config.cwd,
@@ -35,11 +36,11 @@ async function openStdio(config: StdioServer, signal: AbortSignal): Promise<Sess
   try {
     await client.connect(transport, { signal, timeout: HANDSHAKE_TIMEOUT });
   } catch (error) {
-    await closeTree(client, transport.pid);
+    await closeTree(client, transport.startedPid);
     if (signal.aborted) throw signal.reason;
     throw new Error(describeStartFailure(error as Error, config.command, stderr), { cause: error });
   }
-  return new SdkSession(client, transport.pid ?? undefined);
+  return new SdkSession(client, transport.startedPid);
 }
 
 async function openHttp(config: HttpServer, signal: AbortSignal): Promise<Session> {
@@ -71,11 +72,11 @@ function describeStartFailure(error: Error, command: string, stderr: StderrTail)
   return `"${command}" ended or failed before it answered as an MCP server: ${said ?? error.message}`;
 }
 
-/** The SDK ends only the process it started; what that process had started is ended here. */
-async function closeTree(client: Client, pid: number | null): Promise<void> {
-  const below = pid === null ? [] : await descendants(pid);
+/** Closes the client and sees to it that nothing of its process is left: the SDK signals only the process it started, and after a failed start does not wait. */
+async function closeTree(client: Client, pid: number | undefined): Promise<void> {
+  const tree = pid === undefined ? [] : await snapshotTree(pid);
   await client.close().catch(() => {});
-  killAll(below);
+  await endTree(tree);
 }
 
 class SdkSession implements Session {
@@ -112,6 +113,6 @@ class SdkSession implements Session {
   }
 
   close(): Promise<void> {
-    return closeTree(this.#client, this.pid ?? null);
+    return closeTree(this.#client, this.pid);
   }
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile, readdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { delay } from '@perf/core';
 
 /**
  * The processes below `root`, children first. A server started through a launcher (npx, a shell) has its own process there,
@@ -19,14 +20,35 @@ export async function descendants(root: number): Promise<number[]> {
   return found;
 }
 
-/** Ends those of `pids` that are still there. */
-export function killAll(pids: readonly number[]): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, 'SIGKILL');
-    } catch {
-      // It ended by itself.
-    }
+/** The process and those below it. */
+export async function snapshotTree(pid: number): Promise<number[]> {
+  return [...(await descendants(pid)), pid];
+}
+
+/** Milliseconds that processes get to end by themselves, once their input has ended or they were signalled. */
+const GRACE = 4_500;
+const POLL = 25;
+
+/** Resolves when none of `pids` is left; those that do not end by themselves are killed. */
+export async function endTree(pids: readonly number[]): Promise<void> {
+  let left = pids.filter(isAlive);
+  for (let waited = 0; left.length > 0 && waited < GRACE; waited += POLL) {
+    await delay(POLL);
+    left = left.filter(isAlive);
+  }
+  for (const pid of left) signal(pid, 'SIGKILL');
+}
+
+function isAlive(pid: number): boolean {
+  return signal(pid, 0);
+}
+
+/** Whether the process was there to be signalled. */
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
   }
 }
 

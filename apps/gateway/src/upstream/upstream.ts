@@ -6,7 +6,6 @@ import type { ServerConfig } from '../config.ts';
 import { ServerUnavailableError } from '../errors.ts';
 import { openSession } from './open-session.ts';
 import { Operation } from './operation.ts';
-import { runBatch } from './run-batch.ts';
 import type { Session, ToolCall, ToolDescription, ToolResult } from './session.ts';
 import { type ToolKind, toolKind } from './tool-kind.ts';
 
@@ -23,8 +22,6 @@ export type UpstreamStatus = 'starting' | 'up' | 'down';
 /** How one call is made. */
 export interface UpstreamCall extends ToolCall {
   readonly signal?: AbortSignal | undefined;
-  /** Calls with the same key take effect in the order they were made. */
-  readonly orderingKey?: string | undefined;
 }
 
 /** A snapshot of an {@link Upstream}. */
@@ -107,11 +104,11 @@ export class Upstream implements Closeable {
    * Calls a tool. A call that only reads is made again once when its session was lost.
    * @throws ServerUnavailableError while the server is down, or when it was lost before it answered
    */
-  async call({ signal, orderingKey, ...call }: UpstreamCall): Promise<ToolResult> {
+  async call({ signal, ...call }: UpstreamCall): Promise<ToolResult> {
     // With a minimum of sessions the pool keeps trying by itself; nobody needs to wait for that here.
     if (this.#status === 'down' && this.config.minSessions > 0)
       throw new ServerUnavailableError(this.name, this.#reason);
-    const operation = new Operation(call, this.kindOf(call.name) ?? 'write', { signal, orderingKey });
+    const operation = new Operation(call, this.kindOf(call.name) ?? 'write', signal);
     operation.settleLike(this.#batcher.add(operation, { signal }));
     this.#calls++;
     try {
@@ -157,7 +154,6 @@ export class Upstream implements Closeable {
       maxSize: BATCH_SIZE,
       concurrency: PARALLEL_BATCHES,
       groupBy: ({ kind }) => kind,
-      orderingKey: ({ orderingKey }) => orderingKey,
       retry: {
         attempts: 2,
         isRetryable: (error, { kind }) => kind === 'read' && isMcpConnectionLost(error),
@@ -169,7 +165,10 @@ export class Upstream implements Closeable {
 
   async #execute(operations: readonly Operation[], signal: AbortSignal): Promise<(ToolResult | Error)[]> {
     const lease = await this.#pool.acquire({ signal });
-    const results = await runBatch(operations, { session: lease.connection, timeout: this.config.timeout, signal });
+    const { connection } = lease;
+    const results = await Promise.all(
+      operations.map((operation) => operation.runOn(connection, this.config.timeout, signal)),
+    );
     const lost = results.find(isMcpConnectionLost);
     if (lost === undefined) lease.release();
     else lease.discard(lost);
