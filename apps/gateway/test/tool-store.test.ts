@@ -83,6 +83,8 @@ describe('the cache', () => {
         const before = written;
         const [, seen] = /version (\d+)/.exec(text(await store.callTool('files__read_file', { path }))) ?? [];
         expect(Number(seen)).toBeGreaterThanOrEqual(before);
+        // A hit settles within the turn: without this the readers would never let the writer's answer in.
+        await new Promise((resolve) => setImmediate(resolve));
       }
     };
     const readers = Array.from({ length: 16 }, reader);
