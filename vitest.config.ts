@@ -1,10 +1,28 @@
+import { readdirSync } from 'node:fs';
+import { transform } from 'esbuild';
 import { defineConfig } from 'vitest/config';
 
+// Neither vite nor Node.js takes TC39 decorators yet; esbuild lowers them.
+const lowerDecorators = {
+  name: 'lower-decorators',
+  enforce: 'pre',
+  async transform(code: string, id: string) {
+    if (!/^\s*@\w/m.test(code) || !id.endsWith('.ts') || id.includes('node_modules')) return undefined;
+    return transform(code, { loader: 'ts', target: 'es2023', sourcefile: id, sourcemap: true });
+  },
+} as const;
+
+const folders = ['packages', 'apps'].flatMap((parent) =>
+  readdirSync(parent).map((name) => ({ name, root: `${parent}/${name}` })),
+);
+
+/** One configuration for all: `pnpm test` in a package runs its project from here. */
 export default defineConfig({
+  plugins: [lowerDecorators],
   test: {
-    projects: ['packages/*', 'apps/*'],
-    // Two cores are the smallest machine the suite must pass on; real servers start inside some tests.
-    testTimeout: 30_000,
-    hookTimeout: 120_000,
+    // Two cores are the smallest machine the suite must pass on, and some tests start real servers, or install one.
+    testTimeout: 60_000,
+    hookTimeout: 180_000,
+    projects: folders.map(({ name, root }) => ({ extends: true as const, root, test: { name } })),
   },
 });

@@ -25,13 +25,13 @@ export async function snapshotTree(pid: number): Promise<number[]> {
   return [...(await descendants(pid)), pid];
 }
 
-/** Milliseconds that processes get to end by themselves, once their input has ended or they were signalled. */
-const GRACE = 4_500;
+/** Milliseconds between the request to end and the order. */
+const GRACE = 1_000;
 const POLL = 25;
 
-/** Resolves when none of `pids` is left; those that do not end by themselves are killed. */
+/** Resolves when none of `pids` is left: those still there are asked to end, and then killed. */
 export async function endTree(pids: readonly number[]): Promise<void> {
-  let left = pids.filter(isAlive);
+  let left = pids.filter((pid) => signal(pid, 'SIGTERM'));
   for (let waited = 0; left.length > 0 && waited < GRACE; waited += POLL) {
     await delay(POLL);
     left = left.filter(isAlive);
