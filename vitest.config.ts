@@ -1,4 +1,5 @@
 import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { transform } from 'esbuild';
 import { defineConfig } from 'vitest/config';
 
@@ -12,9 +13,10 @@ const lowerDecorators = {
   },
 } as const;
 
-const folders = ['packages', 'apps'].flatMap((parent) =>
-  readdirSync(parent).map((name) => ({ name, root: `${parent}/${name}` })),
-);
+const folders = ['packages', 'apps'].flatMap((parent) => {
+  const names = readdirSync(join(import.meta.dirname, parent));
+  return names.map((name) => ({ name, root: join(import.meta.dirname, parent, name) }));
+});
 
 /** One configuration for all: `pnpm test` in a package runs its project from here. */
 export default defineConfig({
