@@ -1,19 +1,15 @@
 import { Histogram, LazyMeter } from '@perf/core';
 import { build } from 'hdr-histogram-js';
 import type { Comparison } from '../comparison.ts';
+import { uniform } from '../random.ts';
 
 /** Latencies in microseconds, as a service sees them: log-normal around 2 ms. Seeded, so that every contender records the same. */
 const SAMPLES = logNormal(4_096);
 
 function logNormal(count: number): number[] {
-  let state = 1;
-  const uniform = (): number => {
-    state = (Math.imul(state, 48_271) >>> 0) % 2_147_483_647;
-    return state / 2_147_483_647;
-  };
-  return Array.from({ length: count }, () =>
-    Math.round(2_000 * Math.exp(0.8 * Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform()))),
-  );
+  const next = uniform();
+  const normal = (): number => Math.sqrt(-2 * Math.log(next())) * Math.cos(2 * Math.PI * next());
+  return Array.from({ length: count }, () => Math.round(2_000 * Math.exp(0.8 * normal())));
 }
 
 const sampleAt = (index: number): number => SAMPLES[index & 4_095] as number;
