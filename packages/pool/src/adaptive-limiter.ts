@@ -6,6 +6,7 @@ import {
   type StatsSource,
   TimeoutError,
   checkFunction,
+  checkName,
   checkOptions,
   checkPositiveInteger,
   checkRange,
@@ -92,7 +93,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     checkRange('initialLimit', initialLimit, { min: minLimit, max: maxLimit });
     this.#bounds = { minLimit, maxLimit, tolerance };
     this.#isOverload = checkFunction('isOverload', isOverload);
-    this.#name = name;
+    this.#name = checkName('name', name);
     this.#clock = clock;
     this.#state = initialGradient(initialLimit);
     this.#stopObserving = observeAdaptiveLimiter(this.#meter, this, name);

@@ -9,11 +9,14 @@ import { fileURLToPath } from 'node:url';
  *
  * @throws Error when there is neither
  */
-export function entryPath(from: string = import.meta.url): string {
+export function entryPath(
+  from: string = import.meta.url,
+  findInstalled: typeof installedEntry = installedEntry,
+): string {
   const extension = from.endsWith('.ts') ? '.ts' : '.js';
   const beside = fileURLToPath(new URL(`./worker-entry${extension}`, from));
   if (existsSync(beside)) return beside;
-  const installed = installedEntry(from);
+  const installed = findInstalled(from);
   if (installed !== undefined) return installed;
   throw new Error(
     `@perf/pool finds no worker-entry.js: copy it from @perf/pool/dist to beside ${fileURLToPath(from)}, or mark @perf/pool as external when bundling`,

@@ -84,11 +84,11 @@ function nextBaseline({ baseline, limit }: GradientState, { latency, inFlight }:
 function nextLimit(state: GradientState, window: GradientWindow, tolerance: number): number {
   const { limit, baseline } = state;
   if (window.overload > 0) return limit * Math.max(BACKOFF.least, Math.min(BACKOFF.most, 1 - window.overload));
-  if (window.latency === undefined || baseline === undefined) return limit;
+  // A limit that is not reached says nothing about a higher one, and is not what slows calls down.
+  if (window.latency === undefined || baseline === undefined || !isBusy(state, window)) return limit;
   const gradient = Math.max(0.5, Math.min(1, (tolerance * baseline) / Math.max(window.latency, Number.MIN_VALUE)));
   if (gradient < 1) return limit + (limit * gradient - limit) * SMOOTHING;
-  // A limit that is not reached says nothing about a higher one.
-  return isBusy(state, window) ? limit + Math.sqrt(limit) * SMOOTHING : limit;
+  return limit + Math.sqrt(limit) * SMOOTHING;
 }
 
 function isBusy({ limit }: GradientState, { inFlight }: GradientWindow): boolean {

@@ -5,10 +5,12 @@ import {
   LazyMeter,
   type StatsSource,
   checkFunction,
+  checkName,
   checkOptions,
   checkPositiveInteger,
   systemClock,
 } from '@perf/core';
+import { AbortGroups } from './abort-groups.ts';
 import { checkPriority, checkQueueLimit } from './check-waiting.ts';
 import { PoolQueueFullError } from './errors.ts';
 import { LimiterLease } from './limiter-lease.ts';
@@ -66,6 +68,7 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
   readonly #maxQueue: number;
   readonly #clock: Clock;
   readonly #waiters = new WaitQueue<Waiter>();
+  readonly #signals = new AbortGroups<Waiter>((waiters, reason) => this.#abort(waiters, reason));
   readonly #meter = new LazyMeter('@perf/pool');
   readonly #stopObserving: () => void;
   readonly #ended = Promise.withResolvers<void>();
@@ -84,7 +87,7 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     const { maxConcurrent, maxQueue = Infinity, name = 'limiter', clock = systemClock } = options;
     this.#maxConcurrent = checkPositiveInteger('maxConcurrent', maxConcurrent);
     this.#maxQueue = checkQueueLimit('maxQueue', maxQueue);
-    this.#name = name;
+    this.#name = checkName('name', name);
     this.#clock = clock;
     this.#stopObserving = observeLimiter(this.#meter, this, name);
   }
@@ -139,9 +142,9 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
       this.#refused++;
       throw new PoolQueueFullError(`limiter '${this.#name}'`, { pending: this.#waiters.size, limit: this.#maxQueue });
     }
-    const waiter = new Waiter(weight);
+    const waiter = new Waiter(weight, signal);
     this.#waiters.push(waiter, priority, this.#clock.now());
-    if (signal !== undefined) this.#listen(waiter, signal);
+    this.#signals.add(signal, waiter);
     return waiter.promise;
   }
 
@@ -174,7 +177,8 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     this.#closed = true;
     if (options.force === true) {
       for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift()) {
-        waiter.refuse(this.#closedError());
+        this.#signals.delete(waiter.signal, waiter);
+        waiter.reject(this.#closedError());
       }
     }
     this.#endWhenIdle();
@@ -185,16 +189,14 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     return this.close();
   }
 
-  #listen(waiter: Waiter, signal: AbortSignal): void {
-    const onAbort = (): void => {
-      this.#aborted++;
+  #abort(waiters: readonly Waiter[], reason: unknown): void {
+    this.#aborted += waiters.length;
+    for (const waiter of waiters) {
       this.#waiters.remove(waiter);
-      waiter.refuse(signal.reason);
-      // It may have been a heavy one that kept light ones waiting.
-      this.#grant();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    waiter.stopListening = () => signal.removeEventListener('abort', onAbort);
+      waiter.reject(reason);
+    }
+    // A heavy one may have kept light ones waiting.
+    this.#grant();
   }
 
   #fits(weight: number): boolean {
@@ -218,7 +220,8 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
   #grant(): void {
     for (let next = this.#waiters.peek(); next && this.#fits(next.weight); next = this.#waiters.peek()) {
       this.#waiters.remove(next);
-      next.grant(this.#take(next.weight));
+      this.#signals.delete(next.signal, next);
+      next.resolve(this.#take(next.weight));
     }
     this.#endWhenIdle();
   }
@@ -236,27 +239,18 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
 
 class Waiter extends Waiting {
   readonly weight: number;
+  readonly signal: AbortSignal | undefined;
   readonly promise: Promise<LimiterLease>;
-  stopListening: (() => void) | undefined;
-  #resolve!: (lease: LimiterLease) => void;
-  #reject!: (reason: unknown) => void;
+  resolve!: (lease: LimiterLease) => void;
+  reject!: (reason: unknown) => void;
 
-  constructor(weight: number) {
+  constructor(weight: number, signal: AbortSignal | undefined) {
     super();
     this.weight = weight;
+    this.signal = signal;
     this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
+      this.resolve = resolve;
+      this.reject = reject;
     });
-  }
-
-  grant(lease: LimiterLease): void {
-    this.stopListening?.();
-    this.#resolve(lease);
-  }
-
-  refuse(reason: unknown): void {
-    this.stopListening?.();
-    this.#reject(reason);
   }
 }

@@ -1,7 +1,11 @@
 import type { Transferable } from 'node:worker_threads';
 import { type Timer, startTimer } from '@perf/core';
+import type { AbortGroups } from './abort-groups.ts';
 import type { Reply } from './frame.ts';
 import { Waiting } from './wait-queue.ts';
+
+/** Which tasks end with which signal. */
+export type TaskSignals = AbortGroups<PoolTask>;
 
 /** What is asked of a pool. */
 export interface TaskRequest {
@@ -32,29 +36,29 @@ export class PoolTask extends Waiting {
   state: 'waiting' | 'running' | 'settled' = 'waiting';
   /** How many workers ended before they started it. */
   unlucky = 0;
-  readonly #onAbort: (task: PoolTask, reason: unknown) => void;
+  readonly #signals: TaskSignals;
   #resolve!: (value: unknown) => void;
   #reject!: (reason: unknown) => void;
   #timer: Timer | undefined;
 
-  constructor(request: TaskRequest, now: number, onAbort: (task: PoolTask, reason: unknown) => void) {
+  constructor(request: TaskRequest, now: number, signals: TaskSignals) {
     super();
     this.request = request;
     this.submittedAt = now;
-    this.#onAbort = onAbort;
+    this.#signals = signals;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    request.signal?.addEventListener('abort', this, { once: true });
-    request.waitSignal?.addEventListener('abort', this, { once: true });
+    signals.add(request.signal, this);
+    signals.add(request.waitSignal, this);
   }
 
   /** It leaves the queue for a worker. */
   start(now: number, onTimeout: () => void): void {
     this.state = 'running';
     this.startedAt = now;
-    this.request.waitSignal?.removeEventListener('abort', this);
+    this.#signals.delete(this.request.waitSignal, this);
     this.#timer = startTimer(onTimeout, this.request.timeout);
   }
 
@@ -63,8 +67,7 @@ export class PoolTask extends Waiting {
     this.state = 'waiting';
     this.unlucky++;
     this.#timer?.cancel();
-    this.request.waitSignal?.addEventListener('abort', this, { once: true });
-    if (this.request.waitSignal?.aborted === true) this.#onAbort(this, this.request.waitSignal.reason);
+    this.#signals.add(this.request.waitSignal, this);
   }
 
   resolve(reply: Reply): void {
@@ -81,15 +84,10 @@ export class PoolTask extends Waiting {
     this.#reject(reason);
   }
 
-  /** Called by its signals. The task is its own listener: no closure per task. */
-  handleEvent(event: Event): void {
-    this.#onAbort(this, (event.target as AbortSignal).reason);
-  }
-
   #settle(): void {
     this.state = 'settled';
     this.#timer?.cancel();
-    this.request.signal?.removeEventListener('abort', this);
-    this.request.waitSignal?.removeEventListener('abort', this);
+    this.#signals.delete(this.request.signal, this);
+    this.#signals.delete(this.request.waitSignal, this);
   }
 }

@@ -1,8 +1,9 @@
 import { type Clock, ClosedError } from '@perf/core';
+import { AbortGroups } from './abort-groups.ts';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
 import type { Reply } from './frame.ts';
 import { IdleWorkers } from './idle-workers.ts';
-import { PoolTask, type TaskRequest } from './pool-task.ts';
+import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
 import type { TaskLog } from './task-log.ts';
 import { WaitQueue } from './wait-queue.ts';
 import { workersToStart } from './worker-count.ts';
@@ -36,6 +37,7 @@ export class Scheduler {
   readonly #settings: SchedulerSettings;
   readonly #queue = new WaitQueue<PoolTask>();
   readonly #slots = new Set<WorkerSlot>();
+  readonly #signals: TaskSignals = new AbortGroups((tasks, reason) => this.#abort(tasks, reason));
   readonly #idle: IdleWorkers;
   readonly #ended = Promise.withResolvers<void>();
   #drained: PromiseWithResolvers<void> | undefined;
@@ -82,10 +84,7 @@ export class Scheduler {
       throw new PoolQueueFullError(component, { pending: this.#queue.size, limit: maxQueue });
     }
     const now = clock.now();
-    const task = new PoolTask(request, now, (aborted, reason) => {
-      log.aborted();
-      this.#giveUp(aborted, reason);
-    });
+    const task = new PoolTask(request, now, this.#signals);
     this.#queue.push(task, request.priority, now);
     this.#pump();
     return task.promise;
@@ -216,6 +215,13 @@ export class Scheduler {
     this.#checkIdle();
   }
 
+  #abort(tasks: readonly PoolTask[], reason: unknown): void {
+    for (const task of tasks) {
+      this.#settings.log.aborted();
+      this.#giveUp(task, reason);
+    }
+  }
+
   /** The caller stops waiting. What runs cannot be stopped but with its worker. */
   #giveUp(task: PoolTask, reason: unknown): void {
     if (task.state === 'running') {
@@ -252,6 +258,10 @@ export class Scheduler {
     const started = slot.frame === undefined || slot.handle.hasStarted(slot.frame);
     if (started || task.unlucky >= MAX_UNLUCKY) {
       this.#reject(task, new WorkerExitError(task.request.name, exit));
+      return;
+    }
+    if (task.request.waitSignal?.aborted === true) {
+      this.#abort([task], task.request.waitSignal.reason);
       return;
     }
     this.#running--;

@@ -31,5 +31,7 @@ test('for a bundle, it is that of the installed package', () => {
 
 test('a bundle without an installed package is told what to do', () => {
   const bundle = join(folder, 'bundle.js');
-  expect(() => entryPath(pathToFileURL(bundle).href)).toThrow(`copy it from @perf/pool/dist to beside ${bundle}`);
+  expect(() => entryPath(pathToFileURL(bundle).href, () => undefined)).toThrow(
+    `copy it from @perf/pool/dist to beside ${bundle}`,
+  );
 });

@@ -65,6 +65,11 @@ describe('the limit', () => {
     expect(state.limit).toBe(20);
   });
 
+  test('does not shrink for slow calls that it does not cause', () => {
+    const known = nextGradient(initialGradient(20), { latency: 1, inFlight: 1, overload: 0 }, BOUNDS);
+    expect(run(known, () => ({ latency: 50, inFlight: 1, overload: 0 }), { windows: 200 }).state.limit).toBe(20);
+  });
+
   test('backs off when calls end in overload, more the more of them do, and never below the least', () => {
     const window = { latency: 10, inFlight: 100 };
     const known = nextGradient(initialGradient(100), { ...window, overload: 0 }, BOUNDS);

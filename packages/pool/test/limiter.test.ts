@@ -167,6 +167,22 @@ test('an abort of a heavy waiter lets those behind it run', async () => {
   expect((await light).weight).toBe(1);
 });
 
+test('all waiters of a signal leave before anybody takes their place', async () => {
+  const limiter = new Limiter({ maxConcurrent: 2 });
+  await limiter.acquire();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const heavy = limiter.acquire({ weight: 2, signal });
+  const light = limiter.acquire({ signal });
+  const other = limiter.acquire();
+  expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+  controller.abort('all');
+  await expect(heavy).rejects.toBe('all');
+  await expect(light).rejects.toBe('all');
+  expect((await other).weight).toBe(1);
+  expect(limiter.stats()).toMatchObject({ running: 2, waiting: 0, aborted: 2 });
+});
+
 test('an abort between the turn and the start gives the turn back and does not run the function', async () => {
   const limiter = new Limiter({ maxConcurrent: 1 });
   const lease = await limiter.acquire();
