@@ -185,7 +185,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     const seen = this.#window.take(this.limit, this.#running);
     if (seen !== undefined) {
       this.#state = nextGradient(this.#state, seen, { ...this.#bounds, random: Math.random() });
-      if (this.#state.resume !== undefined) this.#window.countNewOnly();
+      if (this.#state.probe !== undefined) this.#window.countNewOnly();
     }
     this.#endWhenIdle();
   }

@@ -15,8 +15,16 @@ export interface GradientState {
   readonly baseline: number | undefined;
   /** Windows left until the baseline is measured anew. */
   readonly untilProbe: number;
-  /** The limit to go back to, while the baseline is being measured. */
-  readonly resume: number | undefined;
+  /** Present while the baseline is being measured. */
+  readonly probe: GradientProbe | undefined;
+}
+
+/** The measurement of a baseline: the limit is halved until that makes calls no faster, so that no queue is left. */
+export interface GradientProbe {
+  /** The limit to go back to. */
+  readonly resume: number;
+  /** Latency at the last step; `Infinity` before the first. */
+  readonly latency: number;
 }
 
 /** What was seen of the calls that ended in a window. */
@@ -44,11 +52,13 @@ const BACKOFF = { least: 0.5, most: 0.9 };
 const PROBE_EVERY = 40;
 /** The share of the limit that is left while the baseline is measured. */
 const PROBE_SHARE = 0.5;
+/** Less of a difference than this is none. */
+const FASTER = 0.9;
 /** How fast the baseline follows the latency of a server that has room: about ten windows. */
 const DRIFT = 0.1;
 
 export function initialGradient(limit: number): GradientState {
-  return { limit, baseline: undefined, untilProbe: PROBE_EVERY, resume: undefined };
+  return { limit, baseline: undefined, untilProbe: PROBE_EVERY, probe: undefined };
 }
 
 /** @param random from 0 to 1: spreads the probes of many processes over time */
@@ -57,22 +67,28 @@ export function nextGradient(
   window: GradientWindow,
   bounds: GradientBounds & { readonly random: number },
 ): GradientState {
-  if (state.resume !== undefined) return endProbe(state, window, bounds);
+  if (state.probe !== undefined) return nextProbe(state, window, bounds);
   const baseline = nextBaseline(state, window);
   const limit = clamp(nextLimit({ ...state, baseline }, window, bounds.tolerance), bounds);
   const untilProbe = state.untilProbe - 1;
-  if (untilProbe > 0 || !isBusy(state, window)) return { limit, baseline, untilProbe, resume: undefined };
-  return { limit: clamp(limit * PROBE_SHARE, bounds), baseline, untilProbe: 0, resume: limit };
+  if (untilProbe > 0 || !isBusy(state, window)) return { limit, baseline, untilProbe, probe: undefined };
+  const probe = { resume: limit, latency: Infinity };
+  return { limit: clamp(limit * PROBE_SHARE, bounds), baseline, untilProbe: 0, probe };
 }
 
-function endProbe(
-  state: GradientState,
+function nextProbe(
+  { limit, baseline, probe }: GradientState,
   { latency }: GradientWindow,
   bounds: GradientBounds & { readonly random: number },
 ): GradientState {
+  const resume = clamp(probe?.resume ?? limit, bounds);
+  const isKnown = latency === undefined || (baseline !== undefined && latency <= baseline / FASTER);
+  const isFaster = latency !== undefined && latency < (probe?.latency ?? Infinity) * FASTER;
+  if (!isKnown && isFaster && limit > bounds.minLimit) {
+    return { limit: clamp(limit * PROBE_SHARE, bounds), baseline, untilProbe: 0, probe: { resume, latency } };
+  }
   const untilProbe = Math.round(PROBE_EVERY * (0.75 + bounds.random / 2));
-  const resume = clamp(state.resume ?? state.limit, bounds);
-  return { limit: resume, baseline: latency ?? state.baseline, untilProbe, resume: undefined };
+  return { limit: resume, baseline: latency ?? baseline, untilProbe, probe: undefined };
 }
 
 function nextBaseline({ baseline, limit }: GradientState, { latency, inFlight }: GradientWindow): number | undefined {

@@ -6,12 +6,13 @@ import { AdaptiveLimiter, LimitExceededError } from '../src/index.ts';
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Waves of calls, each as many as allowed, that all take `latency(inFlight)`. */
+/** Waves of calls, each as many as allowed, that all take `latency(inFlight)`. Returns the highest of the last limits: now and then it is halved to probe. */
 async function waves(
   limiter: AdaptiveLimiter,
   clock: ManualClock,
   options: { count: number; latency: (inFlight: number) => number; fail?: () => Error },
-): Promise<void> {
+): Promise<number> {
+  const limits: number[] = [];
   for (let wave = 0; wave < options.count; wave++) {
     const open = Promise.withResolvers<void>();
     const calls = Array.from({ length: limiter.limit }, () =>
@@ -23,17 +24,18 @@ async function waves(
     clock.advance(options.latency(calls.length));
     open.resolve();
     await Promise.allSettled(calls);
+    limits.push(limiter.limit);
   }
+  return Math.max(...limits.slice(-5));
 }
 
 test('grows while the other side keeps up, and shrinks when it queues', async () => {
   const clock = new ManualClock();
   const limiter = new AdaptiveLimiter({ clock });
-  await waves(limiter, clock, { count: 150, latency: () => 10 });
-  const grown = limiter.limit;
-  expect(grown).toBeGreaterThan(60);
-  await waves(limiter, clock, { count: 150, latency: (inFlight) => 10 * Math.max(1, inFlight / 20) });
-  expect(limiter.limit).toBeLessThan(45);
+  expect(await waves(limiter, clock, { count: 150, latency: () => 10 })).toBeGreaterThan(60);
+  const shrunk = await waves(limiter, clock, { count: 300, latency: (inFlight) => 10 * Math.max(1, inFlight / 20) });
+  expect(shrunk).toBeLessThan(45);
+  expect(shrunk).toBeGreaterThan(18);
   expect(limiter.stats().baseline).toBeCloseTo(10, 0);
 });
 

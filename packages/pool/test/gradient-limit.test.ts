@@ -54,6 +54,14 @@ describe('the limit', () => {
     expect(settled(more.limits).least).toBeGreaterThan(90);
   });
 
+  test('is not fooled by a server that loses capacity just when the baseline is measured', () => {
+    for (let windows = 60; windows < 140; windows++) {
+      const first = run(initialGradient(20), server(400), { windows });
+      const { state } = run(first.state, server(20), { windows: 120 });
+      expect(state.baseline).toBeLessThan(11.2);
+    }
+  });
+
   test('takes a server that has become slower for what it is, instead of shrinking for ever', () => {
     const first = run(initialGradient(20), server(50, 10), { windows: 400 });
     const slower = run(first.state, server(50, 40), { windows: 800 });
