@@ -1,0 +1,26 @@
+export {
+  type AdaptiveCallOptions,
+  AdaptiveLimiter,
+  type AdaptiveLimiterOptions,
+  type AdaptiveLimiterStats,
+} from './adaptive-limiter.ts';
+export {
+  LimitExceededError,
+  PoolQueueFullError,
+  TaskCloneError,
+  type TaskCloneFacts,
+  TaskLoadError,
+  TaskTimeoutError,
+  type WorkerExit,
+  WorkerExitError,
+  WorkerStartError,
+} from './errors.ts';
+export { Limiter, type LimiterCallOptions, type LimiterOptions, type LimiterStats } from './limiter.ts';
+export { LimiterLease } from './limiter-lease.ts';
+export { type MapConcurrentOptions, mapConcurrent } from './map-concurrent.ts';
+export type { ItemContext } from './map-window.ts';
+export { type Machine, type WorkKind, recommendedConcurrency } from './recommended-concurrency.ts';
+export type { TaskContext } from './task-context.ts';
+export type { TaskCounts } from './task-log.ts';
+export { type MapOptions, type PoolCloseOptions, type PoolStats, type RunOptions, WorkerPool } from './worker-pool.ts';
+export type { WorkerPoolOptions, WorkerResourceLimits } from './worker-pool-options.ts';

@@ -1,0 +1,91 @@
+import { ChunkSizer } from './chunk-sizer.ts';
+import { AsyncChunks, type Chunk, chunksOf } from './chunks.ts';
+import { TaskCloneError } from './errors.ts';
+import type { Reply } from './frame.ts';
+import { mapConcurrent } from './map-concurrent.ts';
+import { readReply } from './read-reply.ts';
+
+/** What the map of a pool goes by. */
+export interface PoolMapSettings<T> {
+  /** Has a chunk run on one worker. `waitSignal` ends it only while it waits. */
+  readonly runChunk: (chunk: Chunk<T>, waitSignal: AbortSignal) => Promise<Reply>;
+  readonly url: string;
+  readonly name: string;
+  readonly workers: number;
+  readonly chunkSize: 'auto' | number;
+  readonly ordered: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What came of a chunk. */
+interface Outcome {
+  readonly replies: readonly Reply[];
+  /** What comes after them. */
+  readonly failure?: { readonly error: unknown };
+}
+
+/** One chunk runs on each worker and one waits for it: a worker is never idle between two, and memory is bounded. */
+const CHUNKS_PER_WORKER = 2;
+
+/** Maps items over the workers of a pool, in chunks, and yields the results one by one. */
+export async function* poolMap<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  settings: PoolMapSettings<T>,
+): AsyncGenerator<unknown, undefined, undefined> {
+  const { workers, ordered, signal } = settings;
+  const sizer = new ChunkSizer(items, settings);
+  const outcomes = mapConcurrent(
+    chunked(items, sizer),
+    (chunk, context) => runChunk({ chunk, sizer, waitSignal: context.signal }, settings),
+    { concurrency: workers * CHUNKS_PER_WORKER, ordered, signal },
+  );
+  for await (const { replies, failure } of outcomes) {
+    for (const reply of replies) {
+      for (const result of readReply(reply, settings)) {
+        // Between two results of a chunk nobody else looks.
+        signal?.throwIfAborted();
+        yield result;
+      }
+    }
+    if (failure !== undefined) throw failure.error;
+  }
+  return undefined;
+}
+
+function chunked<T>(
+  items: Iterable<T> | AsyncIterable<T>,
+  sizer: ChunkSizer,
+): Iterable<Chunk<T>> | AsyncIterable<Chunk<T>> {
+  const nextSize = (): number => sizer.next();
+  return Symbol.asyncIterator in items ? new AsyncChunks(items, nextSize) : chunksOf(items, nextSize);
+}
+
+async function runChunk<T>(
+  work: { readonly chunk: Chunk<T>; readonly sizer: ChunkSizer; readonly waitSignal: AbortSignal },
+  settings: PoolMapSettings<T>,
+): Promise<Outcome> {
+  const { chunk, sizer, waitSignal } = work;
+  try {
+    const reply = await settings.runChunk(chunk, waitSignal);
+    sizer.learn(reply.elapsed, reply.results.length);
+    return { replies: [reply] };
+  } catch (error) {
+    // Nothing of it was sent: one of the items cannot be cloned. Those before it can.
+    if (chunk.length > 1 && error instanceof TaskCloneError) return runOneByOne(chunk, waitSignal, settings);
+    throw error;
+  }
+}
+
+async function runOneByOne<T>(
+  chunk: Chunk<T>,
+  waitSignal: AbortSignal,
+  settings: PoolMapSettings<T>,
+): Promise<Outcome> {
+  const replies: Reply[] = [];
+  try {
+    for (const item of chunk) replies.push(await settings.runChunk([item], waitSignal));
+    return { replies };
+  } catch (error) {
+    return { replies, failure: { error } };
+  }
+}

@@ -1,0 +1,72 @@
+import { type LazyHistogram, LazyMeter, LazyTracer } from '@perf/core';
+import type { DurationObserver } from './task-log.ts';
+import type { WorkerPool } from './worker-pool.ts';
+
+const INSTRUMENTS = {
+  'perf.pool.workers': { kind: 'upDownCounter', unit: '{worker}', description: 'Workers that exist' },
+  'perf.pool.workers.busy': { kind: 'upDownCounter', unit: '{worker}', description: 'Workers that run a task' },
+  'perf.pool.workers.lost': { kind: 'counter', unit: '{worker}', description: 'Workers that ended by themselves' },
+  'perf.pool.queue.size': { kind: 'upDownCounter', unit: '{task}', description: 'Tasks that wait for a worker' },
+  'perf.pool.tasks': { kind: 'counter', unit: '{task}', description: 'Tasks that have ended, by outcome' },
+} as const;
+
+const OUTCOMES = ['completed', 'failed', 'timedOut', 'aborted', 'refused'] as const;
+const ATTRIBUTE = {
+  completed: 'completed',
+  failed: 'failed',
+  timedOut: 'timed_out',
+  aborted: 'aborted',
+  refused: 'refused',
+};
+
+/** Seconds: from a tiny task to a long one. */
+const BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
+
+/** What a pool tells OpenTelemetry. */
+export class PoolTelemetry implements DurationObserver {
+  readonly #tracer = new LazyTracer('@perf/pool');
+  readonly #attributes: { readonly 'perf.pool.name': string };
+  readonly #meter = new LazyMeter('@perf/pool');
+  readonly #wait: LazyHistogram;
+  readonly #run: LazyHistogram;
+
+  constructor(name: string) {
+    this.#attributes = { 'perf.pool.name': name };
+    const advice = { unit: 's', advice: { explicitBucketBoundaries: BUCKETS } };
+    this.#wait = this.#meter.histogram('perf.pool.task.wait', {
+      ...advice,
+      description: 'Time tasks wait for a worker',
+    });
+    this.#run = this.#meter.histogram('perf.pool.task.duration', { ...advice, description: 'Time tasks run' });
+  }
+
+  /** Reports the numbers of a pool whenever an SDK collects. Returns what stops it. */
+  observe(pool: WorkerPool): () => void {
+    const attributes = this.#attributes;
+    return this.#meter.observe(pool, INSTRUMENTS, (owner, observe) => {
+      const stats = owner.stats();
+      observe('perf.pool.workers', stats.workers, attributes);
+      observe('perf.pool.workers.busy', stats.running, attributes);
+      observe('perf.pool.workers.lost', stats.workersLost, attributes);
+      observe('perf.pool.queue.size', stats.waiting, attributes);
+      for (const outcome of OUTCOMES) {
+        observe('perf.pool.tasks', stats[outcome], { ...attributes, 'perf.pool.outcome': ATTRIBUTE[outcome] });
+      }
+    });
+  }
+
+  /** Runs `work` in a span of its own. */
+  traced<R>(task: string, work: () => R): R {
+    if (this.#tracer.current() === undefined) return work();
+    const attributes = { ...this.#attributes, 'perf.pool.task': task };
+    return this.#tracer.span('perf.pool.run', { attributes }, work);
+  }
+
+  waited(duration: number): void {
+    this.#wait.record(duration / 1_000, this.#attributes);
+  }
+
+  ran(duration: number): void {
+    this.#run.record(duration / 1_000, this.#attributes);
+  }
+}

@@ -1,0 +1,83 @@
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { context, metrics, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import { TracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
+import { afterEach, expect, test } from 'vitest';
+import { AdaptiveLimiter, Limiter, WorkerPool } from '../src/index.ts';
+
+afterEach(() => {
+  metrics.disable();
+  trace.disable();
+  context.disable();
+});
+
+function startSdk() {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const spans = new InMemorySpanExporter();
+  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter: spans })] }));
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const read = async (): Promise<Map<string, { attributes: object; value: unknown }[]>> => {
+    exporter.reset();
+    await reader.forceFlush();
+    const [collected] = exporter.getMetrics();
+    const all = collected?.scopeMetrics.flatMap(({ metrics: each }) => each) ?? [];
+    return new Map(
+      all.map(({ descriptor, dataPoints }) => [
+        descriptor.name,
+        dataPoints.map(({ attributes, value }) => ({ attributes, value })),
+      ]),
+    );
+  };
+  return { read, spans };
+}
+
+test('a pool reports its numbers, durations and spans, to an SDK that came later', async () => {
+  await using pool = new WorkerPool({
+    filename: new URL('./fixtures/tasks.ts', import.meta.url),
+    maxWorkers: 1,
+    name: 'hashing',
+  });
+  const { read, spans } = startSdk();
+  await pool.run(1);
+  await expect(pool.run(0, { name: 'throwHttp' })).rejects.toThrow('status 0');
+  const values = await read();
+  const mine = { 'perf.pool.name': 'hashing' };
+  expect(values.get('perf.pool.workers')).toEqual([{ attributes: mine, value: 1 }]);
+  expect(values.get('perf.pool.tasks')).toContainEqual({
+    attributes: { ...mine, 'perf.pool.outcome': 'failed' },
+    value: 1,
+  });
+  expect(values.get('perf.pool.task.duration')?.[0]).toMatchObject({ attributes: mine, value: { count: 2 } });
+  expect(values.get('perf.pool.task.wait')?.[0]?.value).toMatchObject({ count: 2 });
+  const finished = spans.getFinishedSpans();
+  expect(finished.map(({ name, attributes }) => [name, attributes['perf.pool.task']])).toEqual([
+    ['perf.pool.run', 'default'],
+    ['perf.pool.run', 'throwHttp'],
+  ]);
+  expect(finished[1]?.status).toMatchObject({ code: 2, message: 'status 0' });
+});
+
+test('limiters report theirs', async () => {
+  const { read } = startSdk();
+  const limiter = new Limiter({ maxConcurrent: 2, name: 'api' });
+  const adaptive = new AdaptiveLimiter({ name: 'db', initialLimit: 7 });
+  const lease = await limiter.acquire();
+  await adaptive.run(() => 1);
+  const values = await read();
+  const api = { 'perf.pool.name': 'api' };
+  const db = { 'perf.pool.name': 'db' };
+  expect(values.get('perf.pool.limiter.limit')).toEqual([
+    { attributes: api, value: 2 },
+    { attributes: db, value: 7 },
+  ]);
+  expect(values.get('perf.pool.limiter.running')).toContainEqual({ attributes: api, value: 1 });
+  expect(values.get('perf.pool.limiter.completed')).toContainEqual({ attributes: db, value: 1 });
+  lease.release();
+});
