@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { checkFunction, checkOptions } from '@perf/core';
+import { checkDuration, checkFunction, checkOptions } from '@perf/core';
 import { argumentKey } from './argument-key.ts';
 import { functionId, lookLike } from './function-id.ts';
 import { type CacheKey, toStoreKey } from './cache-key.ts';
@@ -39,6 +39,7 @@ export function cached<V, This extends object, Args extends unknown[], R extends
   checkOptions('cached', options, ['key', 'ttl', 'name']);
   const { key, ttl, name } = options;
   if (key !== undefined) checkFunction<unknown>('key', key);
+  if (ttl !== undefined) checkDuration('ttl', ttl);
   const entry = ttl === undefined ? {} : { ttl };
   return (method, context) => {
     if (context.kind !== 'method') throw new TypeError(`@cached decorates methods, not a ${String(context.kind)}`);

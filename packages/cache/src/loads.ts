@@ -121,6 +121,7 @@ export class Loads<K extends CacheKey, V> {
   async #load(group: LoadGroup<K, V>, missing: readonly LoadMember<K, V>[]): Promise<void> {
     const { counts } = this.#options;
     counts.loads++;
+    if (!group.isRefresh) counts.misses += missing.length;
     let values: ReadonlyMap<K, V>;
     try {
       values = await this.#callLoader(

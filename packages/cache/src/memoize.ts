@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions } from '@perf/core';
+import { checkDuration, checkFunction, checkOptions } from '@perf/core';
 import { argumentKey } from './argument-key.ts';
 import { functionId, lookLike } from './function-id.ts';
 import { type CacheKey, toStoreKey } from './cache-key.ts';
@@ -40,6 +40,7 @@ export function memoize<V, R extends V, Args extends unknown[]>(
   checkOptions('memoize', options, ['key', 'ttl', 'name']);
   const { key, ttl, name } = options;
   if (key !== undefined) checkFunction('key', key);
+  if (ttl !== undefined) checkDuration('ttl', ttl);
   const id = functionId(cache, name);
   const keyOf = (...args: Args): string =>
     `${id}${key === undefined ? argumentKey(args) : `=${toStoreKey(key(...args))}`}`;

@@ -274,7 +274,6 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
       this.#counts.coalesced++;
       return flight;
     }
-    this.#counts.misses++;
     return this.#loads.start([key], request)[0] as Flight<Landing<V>>;
   }
 
@@ -290,7 +289,6 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const joined = keys.filter((key) => this.#inFlight.flightOf(key) !== undefined);
     const absent = keys.filter((key) => this.#inFlight.flightOf(key) === undefined);
     this.#counts.coalesced += joined.length;
-    this.#counts.misses += absent.length;
     const flights = joined.map((key) => this.#inFlight.flightOf(key) as Flight<Landing<V>>);
     if (absent.length > 0) flights.push(...this.#loads.start(absent, round.request));
     const landings = await Promise.all(flights.map((flight) => flight.join(round.signal)));

@@ -88,7 +88,7 @@ describe('lru eviction', () => {
     cache.get(1);
     cache.get(3);
     cache.set(5, 5).set(6, 6);
-    expect([...cache.keys()].toSorted()).toEqual([1, 3, 5, 6]);
+    expect(new Set(cache.keys())).toEqual(new Set([1, 3, 5, 6]));
   });
 
   test('holds as many as it may, all the time', () => {
