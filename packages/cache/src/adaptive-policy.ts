@@ -23,6 +23,7 @@ const AGING_FACTOR = 10;
  * here; a sketch remembers the counts of those who left. Hits and hashes never meet.
  */
 export class AdaptivePolicy<K> implements EvictionPolicy<K> {
+  readonly #weightOf: (slot: number) => number;
   readonly #index = new Map<K, number>();
   readonly #links = new SlotLinks();
   readonly #window = new SlotList(this.#links);
@@ -35,6 +36,12 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   #hits = 0;
   #accesses = 0;
   #untilAging = 0;
+  #weight = 0;
+  #windowWeight = 0;
+
+  constructor(weightOf: (slot: number) => number) {
+    this.#weightOf = weightOf;
+  }
 
   find(key: K): number {
     return this.#index.get(key) ?? -1;
@@ -55,11 +62,14 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     this.#index.set(key, slot);
     this.#hashes[slot] = hash;
     this.#state[slot] = Math.min(FREQUENCY, this.#history.estimate(hash) + 1);
+    const weight = this.#weightOf(slot);
+    this.#weight += weight;
+    this.#windowWeight += weight;
     this.#window.push(slot);
     this.#accesses++;
     this.#adapt();
     // While the cache fills, or when the window has shrunk, the main region takes over what is too much.
-    for (let moves = 0; moves < 2 && this.#window.length > this.#windowSize(); moves++) {
+    for (let moves = 0; moves < 2 && this.#window.length > 1 && this.#windowWeight > this.#windowLimit(); moves++) {
       this.#moveToMain(this.#oldest(this.#window));
     }
   }
@@ -68,14 +78,21 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     const state = this.#state[slot] as number;
     this.#index.delete(key);
     this.#history.remember(this.#hashes[slot] as number, state & FREQUENCY);
-    if ((state & IN_MAIN) === 0) this.#window.remove(slot);
+    this.#weight -= this.#weightOf(slot);
+    if ((state & IN_MAIN) === 0) this.#leaveWindow(slot);
     else this.#main.remove(slot);
   }
 
-  victim(): number {
+  reweigh(slot: number, change: number): void {
+    this.#weight += change;
+    if (((this.#state[slot] as number) & IN_MAIN) === 0) this.#windowWeight += change;
+  }
+
+  victim(incoming: number): number {
     if (this.#main.length === 0) return this.#oldest(this.#window);
-    // Below its share, the window grows at the cost of the main region.
-    if (this.#window.length === 0 || this.#window.length < this.#windowSize()) return this.#oldest(this.#main);
+    // The newcomer goes into the window. While that stays within its share, it grows at the cost of the main region.
+    const isWindowFull = this.#windowWeight + incoming > this.#windowLimit();
+    if (this.#window.length === 0 || !isWindowFull) return this.#oldest(this.#main);
     const candidate = this.#oldest(this.#window);
     const incumbent = this.#oldest(this.#main);
     // The use that brought the candidate here does not count: the incumbent has had no chance to match it. Without this, a loop
@@ -105,13 +122,23 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     this.#index.clear();
     this.#window.clear();
     this.#main.clear();
-    this.#history = new FrequencySketch(this.#state.length);
+    this.#links.clear();
+    this.#state = new Uint8Array(0);
+    this.#hashes = new Int32Array(0);
+    this.#history = new FrequencySketch(0);
     this.#climber = new WindowClimber();
-    this.#hits = this.#accesses = this.#untilAging = 0;
+    this.#hits = this.#accesses = this.#untilAging = this.#weight = this.#windowWeight = 0;
   }
 
-  #windowSize(): number {
-    return Math.max(1, Math.round(this.#index.size * this.#climber.share));
+  /** In weight, so that what has to leave the window for a newcomer weighs as much as that. */
+  #windowLimit(): number {
+    return Math.max(this.#weight / this.#index.size, this.#weight * this.#climber.share);
+  }
+
+  #leaveWindow(slot: number): void {
+    this.#window.remove(slot);
+    // Sums of fractions drift: an empty window weighs nothing.
+    this.#windowWeight = this.#window.length === 0 ? 0 : this.#windowWeight - this.#weightOf(slot);
   }
 
   #frequency(slot: number): number {
@@ -119,7 +146,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   }
 
   #moveToMain(slot: number): void {
-    this.#window.remove(slot);
+    this.#leaveWindow(slot);
     this.#main.push(slot);
     this.#state[slot] = (this.#state[slot] as number) | IN_MAIN;
   }

@@ -46,7 +46,10 @@ export class Entries<K, V> {
     this.#slidingTtl = options.slidingTtl;
     this.#maxSize = options.maxSize;
     this.#maxWeight = options.maxWeight;
-    this.#policy = options.eviction === 'lru' ? new LruPolicy(options.maxSize) : new AdaptivePolicy();
+    this.#policy =
+      options.eviction === 'lru'
+        ? new LruPolicy(options.maxSize)
+        : new AdaptivePolicy((slot) => this.#table.weights[slot] as number);
     this.#listener = listener;
     this.#wheel = new ExpiryWheel(this.#clock.now());
     this.#fitCapacity();
@@ -105,7 +108,7 @@ export class Entries<K, V> {
       return;
     }
     while (this.#size >= this.#maxSize || this.#weight + terms.weight > this.#maxWeight) {
-      if (!this.#evict()) break;
+      if (!this.#evict(terms.weight)) break;
     }
     const fresh = this.#table.allocate(key, value);
     this.#fitCapacity();
@@ -127,7 +130,7 @@ export class Entries<K, V> {
 
   resize(maxSize: number): void {
     this.#maxSize = maxSize;
-    while (this.#size > maxSize && this.#evict()) continue;
+    while (this.#size > maxSize && this.#evict(0)) continue;
     this.#policy.resize(maxSize);
   }
 
@@ -151,7 +154,9 @@ export class Entries<K, V> {
     this.#table.clear();
     this.#wheel.clear();
     this.#timer.stop();
-    this.#size = this.#weight = 0;
+    this.#size = this.#weight = this.#capacity = 0;
+    this.#ends.length = 0;
+    this.#fitCapacity();
   }
 
   /** The slots of the entries that have not expired. Entries may come and go meanwhile; ends even if some come for ever. */
@@ -179,14 +184,15 @@ export class Entries<K, V> {
       this.#table.values[slot] = value;
       this.#table.weights[slot] = terms.weight;
       this.#weight += growth;
+      this.#policy.reweigh(slot, growth);
       this.#date(slot, terms.ttl);
     }
     if (!same) this.#listener.removed(key, old, reason);
     return fits;
   }
 
-  #evict(): boolean {
-    const slot = this.#policy.victim();
+  #evict(incoming: number): boolean {
+    const slot = this.#policy.victim(incoming);
     if (slot < 0) return false;
     this.#remove(slot, this.#isLive(slot) ? 'evict' : 'expire');
     return true;
@@ -200,11 +206,12 @@ export class Entries<K, V> {
   }
 
   #forget(slot: number): void {
+    const weight = this.#table.weights[slot] as number;
     this.#policy.remove(this.keyAt(slot), slot);
     this.#wheel.remove(slot);
     this.#size--;
     // Sums of fractions drift: nothing weighs nothing.
-    this.#weight = this.#size === 0 ? 0 : this.#weight - (this.#table.weights[slot] as number);
+    this.#weight = this.#size === 0 ? 0 : this.#weight - weight;
     this.#table.release(slot);
   }
 

@@ -13,12 +13,14 @@ export interface EvictionPolicy<K> {
   add(key: K, slot: number): void;
   /** Forgets a key it holds. */
   remove(key: K, slot: number): void;
-  /** The slot that should go next, -1 when there is none. The caller removes it. */
-  victim(): number;
-  /** Slots up to `capacity` may appear from now on. */
+  /** An entry has become heavier by `change`, or lighter. */
+  reweigh(slot: number, change: number): void;
+  /** The slot that should go next to make room for an entry of weight `incoming`, -1 when there is none. The caller removes it. */
+  victim(incoming: number): number;
+  /** Slots below `capacity` may appear from now on. It never shrinks, but starts over after {@link EvictionPolicy.clear}. */
   grow(capacity: number): void;
   /** The cache holds at most `maxSize` entries from now on, and does already. */
   resize(maxSize: number): void;
-  /** Forgets everything. */
+  /** Forgets everything, and gives its memory back. */
   clear(): void;
 }

@@ -64,7 +64,8 @@ export class ExpiryWheel {
 
   clear(): void {
     this.#heads.fill(NONE);
-    this.#buckets.fill(NONE);
+    this.#next = this.#previous = new Int32Array(0);
+    this.#buckets = new Int16Array(0);
     this.#size = 0;
   }
 

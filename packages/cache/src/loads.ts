@@ -36,6 +36,7 @@ const RETRY_AFTER = 1_000;
 export class Loads<K extends CacheKey, V> {
   readonly #options: LoadsOptions<K, V>;
   readonly #running = new Set<Promise<void>>();
+  #draining = false;
 
   constructor(options: LoadsOptions<K, V>) {
     this.#options = options;
@@ -48,12 +49,14 @@ export class Loads<K extends CacheKey, V> {
 
   /** Loads stale values anew in the background, where no load is under way already. */
   refresh(stale: ReadonlyMap<K, V>, request: LoadRequest<K, V>): void {
+    if (stale.size === 0 || this.#draining) return;
     const previous = new Map([...stale].filter(([key]) => this.#options.inFlight.flightOf(key) === undefined));
     if (previous.size > 0) this.#start([...previous.keys()], { request, isRefresh: true, previous });
   }
 
-  /** Waits until no load is under way. */
-  async idle(): Promise<void> {
+  /** Starts no more refreshes, and waits until no load is under way. */
+  async drain(): Promise<void> {
+    this.#draining = true;
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
 

@@ -75,6 +75,10 @@ export class LruPolicy<K> implements EvictionPolicy<K> {
     }
   }
 
+  reweigh(): void {
+    // Only the order of use counts.
+  }
+
   grow(capacity: number): void {
     const stamps = new Uint32Array(capacity);
     stamps.set(this.#stamps);
@@ -91,7 +95,8 @@ export class LruPolicy<K> implements EvictionPolicy<K> {
 
   clear(): void {
     this.#lru = new QuickLRU({ maxSize: this.#maxSize });
-    this.#stamps.fill(0);
+    this.#stamps = new Uint32Array(0);
+    this.#marks = new Uint8Array(0);
     this.#generation = 1;
     this.#young = this.#total = 0;
     this.#oldestFirst = undefined;

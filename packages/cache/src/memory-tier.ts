@@ -113,3 +113,12 @@ export function memoryOf<K, V>(options: MemoryCacheOptions<K, V>, clock: Clock):
     }),
   });
 }
+
+/** Memories in use: two caches in one would be given each other's values. */
+const adopted = /*@__PURE__*/ new WeakSet<object>();
+
+/** @throws TypeError when another cache has it */
+export function adopt(memory: object): void {
+  if (adopted.has(memory)) throw new TypeError('`memory` is in use by another TieredCache');
+  adopted.add(memory);
+}

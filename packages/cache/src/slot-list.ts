@@ -5,6 +5,10 @@ export class SlotLinks {
   next: Int32Array = new Int32Array(0);
   previous: Int32Array = new Int32Array(0);
 
+  clear(): void {
+    this.next = this.previous = new Int32Array(0);
+  }
+
   grow(capacity: number): void {
     this.next = extended(this.next, capacity);
     this.previous = extended(this.previous, capacity);

@@ -1,44 +1,18 @@
 import { type Closeable, ClosedError, type StatsSource, abortable, checkDuration, checkFunction } from '@perf/core';
 import { BusLink } from './bus-link.ts';
-import { type CacheKey, fromStoreKey, toStoreKey } from './cache-key.ts';
+import { type CacheKey, checkKey, fromStoreKey, toStoreKey } from './cache-key.ts';
 import type { Bus } from './bus.ts';
 import type { Flight } from './flight.ts';
 import { InFlight } from './in-flight.ts';
-import type { Landing, LoadContext, LoadRequest } from './load-group.ts';
+import type { Landing, LoadRequest } from './load-group.ts';
+import { type EntryOptions, type Loader, type ManyLoader, type WaitOptions, loadAlone } from './loader.ts';
 import { Loads } from './loads.ts';
 import { MemoryCache } from './memory-cache.ts';
-import { type Held, MemoryTier, memoryOf } from './memory-tier.ts';
+import { type Held, MemoryTier, adopt, memoryOf } from './memory-tier.ts';
 import { StoreTier } from './store-tier.ts';
 import { observeTiered } from './telemetry.ts';
 import { type ResolvedTieredOptions, type TieredCacheOptions, resolveTieredOptions } from './tiered-options.ts';
 import { type TieredCacheStats, type TieredCounts, newCounts } from './tiered-stats.ts';
-
-/** Options of a call that only waits. */
-export interface WaitOptions {
-  /** Ends the wait at once, with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@link TieredCache.set} and of the loading calls. */
-export interface EntryOptions extends WaitOptions {
-  /** Milliseconds the value is fresh, instead of the cache's `ttl`. */
-  readonly ttl?: number;
-}
-
-/** Loads one value. */
-export type Loader<K, V> = (context: {
-  readonly key: K;
-  /** Aborts when nobody waits for the value any more, and when `loadTimeout` runs out. */
-  readonly signal: AbortSignal;
-  /** The stale value that is to be replaced, if there is one. */
-  readonly previous: V | undefined;
-}) => V | Promise<V>;
-
-/** Loads many values; keys it has no value for are left out of the map. */
-export type ManyLoader<K, V> = (
-  missing: readonly K[],
-  context: LoadContext<K, V>,
-) => ReadonlyMap<K, V> | Promise<ReadonlyMap<K, V>>;
 
 /**
  * A cache of two tiers, memory and a store shared with other processes, that loads what it does not have.
@@ -125,14 +99,15 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   async getOrLoad(key: K, loader: Loader<K, V>, options: EntryOptions = {}): Promise<V> {
     this.#checkCall([key], options.signal);
     checkFunction('loader', loader);
-    const request = this.#request<K>(
-      async ([only], { signal, previous }) =>
-        new Map([[only as K, await loader({ key: only as K, signal, previous: previous.get(only as K) })]]),
-      options,
-    );
+    let request: LoadRequest<K, V> | undefined;
     for (;;) {
-      const held = this.#hit(key, request);
-      if (held !== undefined) return held.value as V;
+      const held = this.#hit(key);
+      if (held !== undefined && !this.#isDue(held)) return held.value as V;
+      request ??= this.#request(loadAlone(loader), options);
+      if (held !== undefined) {
+        this.#loads.refresh(new Map([[key, held.value as V]]), request);
+        return held.value as V;
+      }
       const landing = await this.#join(key, request).join(options.signal);
       if (landing.found) return landing.value;
       // It was being loaded with others, and that loader has no value for it: now it is loaded alone.
@@ -141,7 +116,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
 
   /**
    * The values of `keys`, in their order. `loader` is called at most once, with exactly the keys that neither a tier nor a load under way has; keys that it returns no value for are left
-   * out of the result, and not remembered.
+   * out of the result, and not remembered. Stale values are refreshed by a call of its own, in the background.
    *
    * Rejects like {@link TieredCache.getOrLoad}, also when a key whose load was under way fails.
    */
@@ -152,11 +127,14 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const unique = [...new Set(keys)];
     const found = new Map<K, V>();
     let missing: K[] = [];
+    const stale = new Map<K, V>();
     for (const key of unique) {
-      const held = this.#hit(key, request);
+      const held = this.#hit(key);
       if (held === undefined) missing.push(key);
       else found.set(key, held.value as V);
+      if (held !== undefined && this.#isDue(held)) stale.set(key, held.value as V);
     }
+    this.#loads.refresh(stale, request);
     const loaded = new Map<K, V>();
     while (missing.length > 0) missing = await this.#loadMany(missing, { request, loaded, signal: options.signal });
     return inOrder(unique, found, loaded);
@@ -243,28 +221,29 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
 
   async #close(): Promise<void> {
     this.#inFlight.release(this.#closedError());
-    await this.#loads.idle();
+    await this.#loads.drain();
     while (this.#changes.size > 0) await Promise.allSettled(this.#changes);
     this.#bus?.close();
     this.#unobserve();
     if (!(this.#options.memory instanceof MemoryCache)) await this.#memory.cache.close();
   }
 
-  /** What memory answers `getOrLoad` with: a value, stale ones included. @throws the failure it remembers */
-  #hit(key: K, request: LoadRequest<K, V>): Held<V> | undefined {
+  /** What memory answers a load with: a value, stale ones included. @throws the failure it remembers */
+  #hit(key: K): Held<V> | undefined {
     const held = this.#memory.find(key);
     if (held === undefined) return undefined;
     if (held.failed) {
       this.#counts.negativeHits++;
       throw held.error;
     }
-    if (this.#memory.isFresh(held)) {
-      this.#counts.memoryHits++;
-    } else {
-      this.#counts.staleHits++;
-      if (this.#memory.mayRefresh(held)) this.#loads.refresh(new Map([[key, held.value as V]]), request);
-    }
+    if (this.#memory.isFresh(held)) this.#counts.memoryHits++;
+    else this.#counts.staleHits++;
     return held;
+  }
+
+  /** Whether a value should be refreshed. */
+  #isDue(held: Held<V>): boolean {
+    return !this.#memory.isFresh(held) && this.#memory.mayRefresh(held);
   }
 
   /** The load of `key` that is under way, or a new one. */
@@ -299,7 +278,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     return joined.filter((key) => !round.loaded.has(key));
   }
 
-  #request<Asked extends K>(load: LoadRequest<Asked, V>['load'], options: EntryOptions): LoadRequest<Asked, V> {
+  #request(load: LoadRequest<K, V>['load'], options: EntryOptions): LoadRequest<K, V> {
     const ttl = options.ttl === undefined ? this.#options.ttl : checkDuration('ttl', options.ttl);
     return { load, ttl };
   }
@@ -351,20 +330,12 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   #checkCall(keys: readonly K[], signal: AbortSignal | undefined): void {
     if (this.#closing !== undefined) throw this.#closedError();
     signal?.throwIfAborted();
-    for (const key of keys) toStoreKey(key);
+    for (const key of keys) checkKey(key);
   }
 
   #closedError(): ClosedError {
     return new ClosedError('TieredCache', 'PERF_CACHE_CLOSED');
   }
-}
-
-/** Memories in use: two caches in one would be given each other's values. */
-const adopted = /*@__PURE__*/ new WeakSet<object>();
-
-function adopt(memory: object): void {
-  if (adopted.has(memory)) throw new TypeError('`memory` is in use by another TieredCache');
-  adopted.add(memory);
 }
 
 function inOrder<K, V>(keys: readonly K[], ...sources: readonly ReadonlyMap<K, V>[]): Map<K, V> {

@@ -32,6 +32,12 @@ test('strings stay as they are, unless they look like something else', () => {
   ]);
 });
 
+test('strings that UTF-8 would make alike stay apart', () => {
+  const texts = ['\ud800', '\ud801', '\ufffd'].map((each) => Buffer.from(toStoreKey(each)).toString());
+  expect(new Set(texts).size).toBe(3);
+});
+
 test('any text gives a key', () => {
-  for (const text of ['#', '#n', '#x', '#1x', '#-n', '# ']) expect(() => fromStoreKey(text)).not.toThrow();
+  for (const text of ['#', '#n', '#x', '#1x', '#-n', '# ', '#j', '#j1', '#j"'])
+    expect(() => fromStoreKey(text)).not.toThrow();
 });

@@ -45,6 +45,19 @@ describe('adaptive eviction', () => {
     expect(hitRatio('adaptive', 512, loop(1_011, 200))).toBeGreaterThan(44);
   });
 
+  test('resists a loop of entries of all weights, too', () => {
+    const hits = (eviction: 'adaptive' | 'lru'): number => {
+      const cache = new MemoryCache<string, number>({ maxWeight: 5_000, weigh: (weight) => weight, eviction });
+      for (const key of loop(1_500, 100)) {
+        const weight = Math.imul(key, 2_654_435_761) >>> 28;
+        if (cache.get(`key ${key}`) === undefined) cache.set(`key ${key}`, weight);
+      }
+      return cache.stats().hits;
+    };
+    expect(hits('lru')).toBeLessThan(1_500);
+    expect(hits('adaptive')).toBeGreaterThan(20_000);
+  });
+
   test('is not flushed by scans', () => {
     const adaptive = hitRatio('adaptive', 200, popularWithScans(100_000));
     const lru = hitRatio('lru', 200, popularWithScans(100_000));

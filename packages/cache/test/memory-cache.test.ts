@@ -82,6 +82,16 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
     });
   });
 
+  test('clear gives the memory back, and the cache goes on', () => {
+    const cache = make<number, number>({ maxSize: 1_000, ttl: 1_000 });
+    for (let round = 0; round < 3; round++) {
+      for (let each = 0; each < 2_000; each++) cache.set(each, each);
+      expect(cache.size).toBe(1_000);
+      cache.clear();
+      expect([cache.size, cache.weight, [...cache]]).toEqual([0, 0, []]);
+    }
+  });
+
   describe('weights', () => {
     test('maxWeight is never exceeded, and makes maxSize unlimited', () => {
       const cache = make<number, string>({ maxWeight: 100, weigh: (value) => value.length });

@@ -632,18 +632,20 @@ describe('getOrLoadMany', () => {
     const clock = new ManualClock();
     const cache = new TieredCache<string, number>({ ttl: 100, staleFor: 100, clock });
     await cache.set('stale', 1);
+    await cache.set('stale too', 1);
     clock.advance(100);
     const asked: (readonly string[])[] = [];
-    const result = await cache.getOrLoadMany(['stale', 'absent'], (missing) => {
+    const result = await cache.getOrLoadMany(['stale', 'absent', 'stale too'], (missing) => {
       asked.push(missing);
       return new Map(missing.map((key) => [key, 2]));
     });
     expect([...result]).toEqual([
       ['stale', 1],
       ['absent', 2],
+      ['stale too', 1],
     ]);
     await settle();
-    expect(asked).toEqual([['stale'], ['absent']]);
+    expect(asked).toEqual([['stale', 'stale too'], ['absent']]);
     expect(await cache.get('stale')).toBe(2);
   });
 

@@ -125,7 +125,7 @@ describe('whatever the interleaving', () => {
     async (withStore) => {
       const property = fc.asyncProperty(
         fc.scheduler(),
-        fc.array(action, { minLength: 2, maxLength: 12 }),
+        fc.array(action, { minLength: 2, maxLength: 12, size: 'max' }),
         async (scheduler, actions) => {
           // Without a store each process is on its own, and only one of them hears of set values.
           const steps = withStore ? actions : actions.map((each): Action => ({ ...each, process: 0 }));
