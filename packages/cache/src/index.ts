@@ -1,0 +1,15 @@
+export type { Bus, BusListener, BusMessage } from './bus.ts';
+export type { CacheKey } from './cache-key.ts';
+export { type CachedOptions, cached } from './cached.ts';
+export { BusError, LoadTimeoutError, StoreError } from './errors.ts';
+export type { LoadContext } from './load-group.ts';
+export type { EntryOptions, Loader, ManyLoader, WaitOptions } from './loader.ts';
+export { type Memoized, type MemoizeOptions, memoize } from './memoize.ts';
+export { MemoryCache } from './memory-cache.ts';
+export type { MemoryCacheOptions, MemorySetOptions, RemovalReason } from './memory-options.ts';
+export type { MemoryCacheStats } from './memory-stats.ts';
+export type { Held } from './memory-tier.ts';
+export type { Store, StoreEntry, StoreWrite } from './store.ts';
+export { TieredCache } from './tiered-cache.ts';
+export type { TieredCacheOptions } from './tiered-options.ts';
+export type { TieredCacheStats } from './tiered-stats.ts';

@@ -1,0 +1,56 @@
+import { type Cluster, Redis } from 'ioredis';
+import { expectTypeOf, test } from 'vitest';
+import { type Codec, jsonCodec } from '@perf/codec';
+import { MemoryCache, type Memoized, TieredCache, cached, memoize } from '../src/index.ts';
+import { type RedisBusClient, type RedisClient, redisBus, redisStore } from '../src/redis.ts';
+
+interface User {
+  readonly name: string;
+}
+declare const users: Codec<User>;
+
+test('types', () => {
+  const memory = new MemoryCache<string, User>({ maxSize: 10, weigh: (user, key) => user.name.length + key.length });
+  expectTypeOf(memory.get('k')).toEqualTypeOf<User | undefined>();
+  expectTypeOf(memory.set('k', { name: 'x' })).toEqualTypeOf(memory);
+  expectTypeOf([...memory]).toEqualTypeOf<[string, User][]>();
+  // @ts-expect-error an unknown option
+  new MemoryCache({ maxsize: 1 });
+
+  const cache = new TieredCache<string, User>({ codec: users, memory: { weigh: (user) => user.name.length } });
+  new TieredCache<string, User>({ codec: jsonCodec });
+  expectTypeOf(cache.get('k')).resolves.toEqualTypeOf<User | undefined>();
+  expectTypeOf(
+    cache.getOrLoad('k', ({ key, signal, previous }) => {
+      expectTypeOf(key).toBeString();
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+      expectTypeOf(previous).toEqualTypeOf<User | undefined>();
+      return { name: key };
+    }),
+  ).resolves.toEqualTypeOf<User>();
+  expectTypeOf(
+    cache.getOrLoadMany(['k'], (missing) => new Map(missing.map((key) => [key, { name: key }]))),
+  ).resolves.toEqualTypeOf<Map<string, User>>();
+  // @ts-expect-error the loader gives another type
+  void cache.getOrLoad('k', () => 1);
+  // @ts-expect-error an object is no key that processes could share
+  new TieredCache<object, User>();
+
+  const find = memoize(cache, async (id: number) => ({ name: String(id) }));
+  expectTypeOf(find).toEqualTypeOf<Memoized<[id: number], { name: string }>>();
+  // @ts-expect-error the result is none of the cache's values
+  memoize(cache, async () => 1);
+
+  class Service {
+    @cached(cache, { key: (id) => id })
+    async find(id: number): Promise<User> {
+      return { name: String(id) };
+    }
+  }
+  expectTypeOf(new Service().find(1)).resolves.toEqualTypeOf<User>();
+
+  expectTypeOf<Redis>().toExtend<RedisClient>();
+  expectTypeOf<Cluster>().toExtend<RedisClient>();
+  expectTypeOf<Redis>().toExtend<RedisBusClient>();
+  new TieredCache<string, User>({ store: redisStore(new Redis()), bus: redisBus(new Redis()) });
+});
