@@ -78,7 +78,7 @@ describe('spans', () => {
     const spans = exporter.getFinishedSpans();
     expect(spans.map(({ name, attributes, status }) => [name, attributes, status.message])).toEqual([
       ['perf.cache.load', { 'perf.cache.name': 'tools', 'perf.cache.keys': 1 }, undefined],
-      ['perf.cache.load', { 'perf.cache.name': 'tools', 'perf.cache.keys': 1 }, 'x'],
+      ['perf.cache.load', { 'perf.cache.name': 'tools', 'perf.cache.keys': 1, 'error.type': 'Error' }, 'x'],
     ]);
   });
 });
