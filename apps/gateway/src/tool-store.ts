@@ -166,21 +166,21 @@ export class ToolStore implements Closeable {
     if (route === undefined) throw new UnknownToolError(toolName);
     this.#total++;
     const started = performance.now();
+    const span = this.profiler.span(toolName);
     let outcome = 'error';
     try {
-      const result = await this.profiler.measure(toolName, () =>
-        this.#limiter.run(() => route.tools.call({ name: route.tool, arguments: args, ...options }), {
-          signal: options.signal,
-        }),
-      );
+      const call = { name: route.tool, arguments: args, ...options };
+      const result = await this.#limiter.run(() => route.tools.call(call), { signal: options.signal });
       outcome = result.isError === true ? 'tool_error' : 'ok';
       return result;
     } finally {
-      if (outcome !== 'ok') this.#failed++;
+      const failed = outcome !== 'ok';
+      if (failed) this.#failed++;
+      span.end(failed);
       this.#duration.record((performance.now() - started) / 1_000, {
         'mcp.method.name': 'tools/call',
         'gen_ai.tool.name': toolName,
-        ...(outcome !== 'ok' && { 'error.type': outcome }),
+        ...(failed && { 'error.type': outcome }),
       });
     }
   }

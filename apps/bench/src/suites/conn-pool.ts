@@ -21,57 +21,61 @@ interface AnyPool {
 const create = (): Promise<Resource> => Promise.resolve({ uses: 0 });
 const destroy = (): Promise<void> => Promise.resolve();
 
-function pools(): AnyPool[] {
-  const ours = new ConnectionPool<Resource>({ create, destroy, max: MAX, acquireTimeout: ACQUIRE_TIMEOUT });
-  const generic = createPool<Resource>({ create, destroy }, { max: MAX, acquireTimeoutMillis: ACQUIRE_TIMEOUT });
-  const tarn = new Tarn<Resource>({
+function ours(): AnyPool {
+  const pool = new ConnectionPool<Resource>({ create, destroy, max: MAX, acquireTimeout: ACQUIRE_TIMEOUT });
+  return {
+    name: '@perf/conn-pool',
+    ours: true,
+    use: async () => {
+      const lease = await pool.acquire();
+      lease.connection.uses++;
+      lease.release();
+      return 1;
+    },
+    close: () => pool.close(),
+  };
+}
+
+function genericPool(): AnyPool {
+  const pool = createPool<Resource>({ create, destroy }, { max: MAX, acquireTimeoutMillis: ACQUIRE_TIMEOUT });
+  return {
+    name: 'generic-pool',
+    use: async () => {
+      const resource = await pool.acquire();
+      resource.uses++;
+      await pool.release(resource);
+      return 1;
+    },
+    close: async () => {
+      await pool.drain();
+      await pool.clear();
+    },
+  };
+}
+
+function tarn(): AnyPool {
+  const pool = new Tarn<Resource>({
     create,
     destroy: () => {},
     min: 0,
     max: MAX,
     acquireTimeoutMillis: ACQUIRE_TIMEOUT,
   });
-  return [
-    {
-      name: '@perf/conn-pool',
-      ours: true,
-      use: async () => {
-        const lease = await ours.acquire();
-        lease.connection.uses++;
-        lease.release();
-        return 1;
-      },
-      close: () => ours.close(),
+  return {
+    name: 'tarn',
+    use: async () => {
+      const resource = await pool.acquire().promise;
+      resource.uses++;
+      pool.release(resource);
+      return 1;
     },
-    {
-      name: 'generic-pool',
-      use: async () => {
-        const resource = await generic.acquire();
-        resource.uses++;
-        await generic.release(resource);
-        return 1;
-      },
-      close: async () => {
-        await generic.drain();
-        await generic.clear();
-      },
-    },
-    {
-      name: 'tarn',
-      use: async () => {
-        const resource = await tarn.acquire().promise;
-        resource.uses++;
-        tarn.release(resource);
-        return 1;
-      },
-      close: () => tarn.destroy(),
-    },
-  ];
+    close: () => pool.destroy(),
+  };
 }
 
 /** `workers` loops that acquire and release as fast as they can, on 10 resources. */
 function contended(workers: number): Contender[] {
-  return pools().map((pool) => ({
+  return [ours(), genericPool(), tarn()].map((pool) => ({
     name: pool.name,
     ours: pool.ours === true,
     run: async (iterations) => {

@@ -8,6 +8,8 @@ import type { Comparison, Contender } from '../comparison.ts';
 
 const FILENAME = fileURLToPath(new URL('./square.mjs', import.meta.url));
 
+const SQUARE = { name: 'square' };
+
 interface Workers {
   readonly name: string;
   readonly ours?: boolean;
@@ -21,9 +23,9 @@ function workers(): Workers[] {
   const tinypool = new Tinypool({ filename: FILENAME, minThreads: 1, maxThreads: 1 });
   const piscina = new Piscina<number, number>({ filename: FILENAME, minThreads: 1, maxThreads: 1 });
   return [
-    { name: '@perf/pool', ours: true, run: (n) => ours.run<number>(n), close: () => ours.close() },
-    { name: 'tinypool', run: (n) => tinypool.run(n) as Promise<number>, close: () => tinypool.destroy() },
-    { name: 'piscina', run: (n) => piscina.run(n), close: () => piscina.destroy() },
+    { name: '@perf/pool', ours: true, run: (n) => ours.run<number>(n, SQUARE), close: () => ours.close() },
+    { name: 'tinypool', run: (n) => tinypool.run(n, SQUARE) as Promise<number>, close: () => tinypool.destroy() },
+    { name: 'piscina', run: (n) => piscina.run(n, SQUARE), close: () => piscina.destroy() },
   ];
 }
 

@@ -1,4 +1,4 @@
 /** The task of the worker pools: nothing but the trip. @param {number} n */
-export default function square(n) {
+export function square(n) {
   return n * n;
 }

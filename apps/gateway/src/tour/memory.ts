@@ -37,7 +37,7 @@ async function relieve(narrator: Narrator, manager: MemoryManager): Promise<void
     'in use: resident / of the nearest limit',
     `${megabytes(sample.rss)} / ${(sample.ratio * 100).toFixed(1)} %, ${sample.level}`,
   );
-  const report = await manager.relieve({ level: 'critical', gc: 'each' });
+  const report = manager.relieve({ level: 'critical', gc: 'each' });
   for (const { name, freed, items } of report.steps)
     narrator.found(`relief: ${name}`, `${megabytes(freed)}${items === undefined ? '' : `, ${items} things`}`);
   narrator.found('relief: all in all', `${megabytes(report.freed)} in ${report.took.toFixed(0)} ms`);

@@ -17,7 +17,7 @@ export class StderrTail {
     const lines = this.#text
       .split('\n')
       .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('at ') && !/^Node\.js v/.test(line));
+      .filter((line) => line !== '' && !line.startsWith('at ') && !line.startsWith('Node.js v'));
     return lines.findLast((line) => /error/i.test(line)) ?? lines.at(-1);
   }
 }
