@@ -82,7 +82,7 @@ function check(target, all) {
   checkTypes(project, imports);
 }
 
-/** Every declaration is checked (`skipLibCheck: false`), with Node's types only. @param {string} project @param {string[]} imports */
+/** With Node's types only, as in a project without the optional peers. @param {string} project @param {string[]} imports */
 function checkTypes(project, imports) {
   writeFileSync(join(project, 'use.ts'), `${imports.join('\n')}\nexport {};\n`);
   const compilerOptions = {
