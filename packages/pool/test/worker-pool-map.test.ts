@@ -1,8 +1,10 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { TaskCloneError, WorkerExitError, WorkerPool, type WorkerPoolOptions } from '../src/index.ts';
+import './no-wasm-code-gc.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
+const SLOW = { timeout: 20_000 };
 
 const TASKS = new URL('./fixtures/tasks.ts', import.meta.url);
 const pools: WorkerPool[] = [];
@@ -118,7 +120,7 @@ test('an abort ends it at once, and what hangs with it', async () => {
   const controller = new AbortController();
   const results = pool.map(range(10), { name: 'hang', chunkSize: 1, signal: controller.signal });
   const next = results.next();
-  await expect.poll(() => pool.stats().running).toBe(2);
+  await expect.poll(() => pool.stats().running, SLOW).toBe(2);
   controller.abort('stop');
   await expect(next).rejects.toBe('stop');
   expect(pool.stats()).toMatchObject({ waiting: 0, running: 0 });

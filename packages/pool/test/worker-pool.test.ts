@@ -17,9 +17,11 @@ import {
   type WorkerPoolOptions,
   WorkerStartError,
 } from '../src/index.ts';
+import './no-wasm-code-gc.ts';
 
 // Each worker is a new thread or process, on a machine that may be busy.
 vi.setConfig({ testTimeout: 30_000 });
+const SLOW = { timeout: 20_000 };
 
 const TASKS = new URL('./fixtures/tasks.ts', import.meta.url);
 const fixture = (name: string): URL => new URL(`./fixtures/${name}`, import.meta.url);
@@ -114,9 +116,11 @@ describe.each(['worker_threads', 'child_process'] as const)('a pool of %s', (run
     const pool = start({ maxWorkers: 2 });
     const controller = new AbortController();
     const reason = { why: 'because' };
+    await Promise.all([pool.run(1), pool.run(1)]);
+    await expect.poll(() => pool.stats().idle, SLOW).toBe(2);
     const neighbour = pool.run(200, { name: 'later' });
     const running = failure(pool.run(0, { name: 'hang', signal: controller.signal }));
-    while (pool.stats().running < 2) await new Promise((resolve) => setImmediate(resolve));
+    expect(pool.stats().running).toBe(2);
     const waiting = failure(pool.run(0, { name: 'hang', signal: controller.signal }));
     const behind = pool.run(5);
     controller.abort(reason);
@@ -235,7 +239,7 @@ describe.each(['worker_threads', 'child_process'] as const)('a pool of %s', (run
   test('timers of a worker run between tasks', async () => {
     const pool = start();
     await pool.run(0, { name: 'startTicking' });
-    await expect.poll(() => pool.run<number>(0, { name: 'countTicks' })).toBeGreaterThan(2);
+    await expect.poll(() => pool.run<number>(0, { name: 'countTicks' }), SLOW).toBeGreaterThan(2);
   });
 
   test('a process whose pool is idle ends by itself', async () => {
@@ -347,7 +351,7 @@ describe('a pool of threads', () => {
     expect(pool.stats().workers).toBe(1);
     await Promise.all([pool.run(20, { name: 'later' }), pool.run(20, { name: 'later' })]);
     expect(pool.stats().workersStarted).toBe(2);
-    await expect.poll(() => pool.stats().workers).toBe(1);
+    await expect.poll(() => pool.stats().workers, SLOW).toBe(1);
     expect(await pool.run(1)).toBe(2);
   });
 
