@@ -1,0 +1,3 @@
+import { testReadme } from '@perf/testkit';
+
+testReadme(new URL('../README.md', import.meta.url));
