@@ -119,13 +119,16 @@ async function quietly(title, line) {
   throw new Error(`\`${line.join(' ')}\` failed with exit code ${code}`);
 }
 
-/** Runs a command in this terminal; signals reach it through the process group or are passed on. @param {string[]} line */
+/** Runs a command in this terminal; it hears the signals that this process hears. @param {string[]} line */
 async function forward(line) {
   const child = start(line, 'inherit');
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => child.kill(signal));
   }
-  return exit(child);
+  // npm passes a signal to the shell between it and this process, and that shell ends without passing it on.
+  const parent = process.ppid;
+  const watch = setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 500);
+  return exit(child).finally(() => clearInterval(watch));
 }
 
 /** @param {string[]} line @param {import('node:child_process').StdioOptions} stdio */

@@ -57,15 +57,18 @@ Call a tool:
 Stop with Ctrl+C.`);
 }
 
-/** A second signal does not wait: whoever sends it wants out. */
+/** Milliseconds in which a further signal is the first one again: a terminal signals every process, and launchers pass it on. */
+const ECHO = 1_000;
+
+/** Resolves at the first signal. A later one does not wait for the shutdown: whoever sends it wants out. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-    for (const signal of signals) {
-      process.once(signal, () => {
-        for (const each of signals) process.once(each, () => process.exit(130));
-        resolve();
-      });
-    }
+    let first: number | undefined;
+    const onSignal = (): void => {
+      first ??= performance.now();
+      if (performance.now() - first > ECHO) process.exit(130);
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
   });
 }
