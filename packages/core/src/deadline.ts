@@ -20,7 +20,7 @@ export interface DeadlineOptions {
  * Rejects with the timeout error, with `signal.reason`, or with what `work` threw, whichever is first; with a `RangeError` or `TypeError` for a bad option.
  */
 export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, options: DeadlineOptions): Promise<T> {
-  const { timeout, signal, onTimeout } = options;
+  const { timeout, signal } = options;
   return new Promise<T>((resolve, reject) => {
     checkDuration('timeout', timeout);
     if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
