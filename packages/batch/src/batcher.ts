@@ -5,6 +5,7 @@ import {
   checkName,
   checkOptions,
   checkRange,
+  checkSignal,
   startTimer,
 } from '@perf/core';
 import { BatchTelemetry } from './batch-telemetry.ts';
@@ -89,9 +90,10 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
    * - with what `groupBy`, `orderingKey`, `dedupeKey` or `sizeOf` threw for it.
    */
   add(op: Op, options?: AddOptions): Promise<R> {
-    const signal = options?.signal;
     try {
-      if (signal !== undefined) checkSignal(signal);
+      if (options !== undefined) checkOptions('a call of Batcher', options, ['signal']);
+      const signal = options?.signal;
+      if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
       const operation = this.#underWay(op);
       if (signal === undefined) return operation.wait();
       return operation.waitFor(signal, this.#signals, (reason) => {
@@ -262,8 +264,3 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
 }
 
 const ANY_SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;
-
-function checkSignal(signal: AbortSignal): void {
-  if (typeof signal?.addEventListener !== 'function') throw new TypeError('`signal` must be an AbortSignal');
-  signal.throwIfAborted();
-}

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { checkDuration, checkFunction, checkOptions } from '@perf/core';
 import { argumentKey } from './argument-key.ts';
-import { functionId, lookLike } from './function-id.ts';
+import { checkCache, functionId, lookLike } from './function-id.ts';
 import { type CacheKey, toStoreKey } from './cache-key.ts';
+import { NO_OPTIONS } from './loader.ts';
 import type { TieredCache } from './tiered-cache.ts';
 
 /** Options of {@link cached}. */
@@ -36,11 +37,12 @@ export function cached<V, This extends object, Args extends unknown[], R extends
   method: AsyncMethod<This, Args, R>,
   context: ClassMethodDecoratorContext<This, AsyncMethod<This, Args, R>>,
 ) => AsyncMethod<This, Args, R> {
+  checkCache(cache);
   checkOptions('cached', options, ['key', 'ttl', 'name']);
   const { key, ttl, name } = options;
   if (key !== undefined) checkFunction<unknown>('key', key);
   if (ttl !== undefined) checkDuration('ttl', ttl);
-  const entry = ttl === undefined ? {} : { ttl };
+  const entry = ttl === undefined ? NO_OPTIONS : { ttl };
   return (method, context) => {
     if (context.kind !== 'method') throw new TypeError(`@cached decorates methods, not a ${String(context.kind)}`);
     const id = functionId(cache, name);

@@ -22,6 +22,13 @@ export function functionId<K extends CacheKey, V>(cache: TieredCache<K, V>, name
   return JSON.stringify(name);
 }
 
+/** @throws TypeError for what is no cache. By its methods, not its class: there may be two copies of this package */
+export function checkCache(cache: unknown): void {
+  if (typeof (cache as Partial<TieredCache<string, unknown>> | null)?.getOrLoad !== 'function') {
+    throw new TypeError('`cache` must be a TieredCache');
+  }
+}
+
 /** Gives a wrapper the name and the number of parameters of what it wraps. */
 export function lookLike<F extends (...args: never[]) => unknown>(
   wrapper: F,

@@ -1,3 +1,4 @@
+import { checkDuration, checkOptions, checkSignal } from '@perf/core';
 import type { LoadContext, LoadRequest } from './load-group.ts';
 
 /** Options of a call that only waits. */
@@ -10,6 +11,22 @@ export interface WaitOptions {
 export interface EntryOptions extends WaitOptions {
   /** Milliseconds the value is fresh, instead of the cache's `ttl`. */
   readonly ttl?: number;
+}
+
+/** What a call without options has: not checked, for it is known to be right. */
+export const NO_OPTIONS: EntryOptions = {};
+
+/** @throws TypeError naming the option, `signal.reason` */
+export function checkWaitOptions(options: WaitOptions, known: readonly string[] = ['signal']): void {
+  if (options === NO_OPTIONS) return;
+  checkOptions('a call of TieredCache', options, known);
+  if (options.signal !== undefined) checkSignal('signal', options.signal).throwIfAborted();
+}
+
+/** @throws RangeError, TypeError naming the option, `signal.reason` */
+export function checkEntryOptions(options: EntryOptions): void {
+  checkWaitOptions(options, ['signal', 'ttl']);
+  if (options.ttl !== undefined) checkDuration('ttl', options.ttl);
 }
 
 /** Loads one value. */

@@ -127,10 +127,8 @@ export class Loads<K extends CacheKey, V> {
     if (!group.isRefresh) counts.misses += missing.length;
     let values: ReadonlyMap<K, V>;
     try {
-      values = await this.#callLoader(
-        group,
-        missing.map(({ key }) => key),
-      );
+      const keys = missing.map(({ key }) => key);
+      values = checkValues(await this.#callLoader(group, keys));
     } catch (error) {
       // What is given up on purpose is no failure of the loader.
       if (group.wanted > 0) counts.loadFailures++;
@@ -227,4 +225,9 @@ export class Loads<K extends CacheKey, V> {
     }
     return found;
   }
+}
+
+function checkValues<K, V>(values: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
+  if (typeof values?.has === 'function' && typeof values.get === 'function') return values;
+  throw new TypeError(`\`loader\` must return a Map of the values, got ${values === null ? 'null' : typeof values}`);
 }

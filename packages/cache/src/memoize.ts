@@ -1,7 +1,8 @@
 import { checkDuration, checkFunction, checkOptions } from '@perf/core';
 import { argumentKey } from './argument-key.ts';
-import { functionId, lookLike } from './function-id.ts';
+import { checkCache, functionId, lookLike } from './function-id.ts';
 import { type CacheKey, toStoreKey } from './cache-key.ts';
+import { NO_OPTIONS } from './loader.ts';
 import type { TieredCache } from './tiered-cache.ts';
 
 /** Options of {@link memoize}. */
@@ -36,6 +37,7 @@ export function memoize<V, R extends V, Args extends unknown[]>(
   fn: (this: void, ...args: Args) => R | Promise<R>,
   options: MemoizeOptions<Args> = {},
 ): Memoized<Args, R> {
+  checkCache(cache);
   checkFunction('fn', fn);
   checkOptions('memoize', options, ['key', 'ttl', 'name']);
   const { key, ttl, name } = options;
@@ -44,7 +46,7 @@ export function memoize<V, R extends V, Args extends unknown[]>(
   const id = functionId(cache, name);
   const keyOf = (...args: Args): string =>
     `${id}${key === undefined ? argumentKey(args) : `=${toStoreKey(key(...args))}`}`;
-  const entry = ttl === undefined ? {} : { ttl };
+  const entry = ttl === undefined ? NO_OPTIONS : { ttl };
   const memoized = async (...args: Args): Promise<R> =>
     (await cache.getOrLoad(keyOf(...args), () => fn(...args), entry)) as R;
   return Object.assign(lookLike(memoized, fn), {

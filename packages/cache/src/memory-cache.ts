@@ -4,6 +4,7 @@ import {
   type MemoryCacheOptions,
   type MemorySetOptions,
   type RemovalReason,
+  checkSetOptions,
   checkWeight,
   resolveMemoryOptions,
 } from './memory-options.ts';
@@ -91,6 +92,7 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
    * @throws RangeError or TypeError for a bad `ttl` or weight, ClosedError; nothing has changed then
    */
   set(key: K, value: V, options?: MemorySetOptions): this {
+    if (options !== undefined) checkSetOptions(options);
     const ttl = options?.ttl === undefined ? this.#ttl : checkDuration('ttl', options.ttl);
     const weight = this.#weightOf(key, value, options);
     // After `weigh`, which is free to use the cache, and to close it.

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkDuration,
   checkFunction,
   checkLimit,
@@ -58,12 +59,24 @@ export interface ResolvedMemoryOptions<K, V> {
   readonly name: string | undefined;
 }
 
-const KNOWN = ['maxSize', 'maxWeight', 'weigh', 'ttl', 'slidingTtl', 'eviction', 'onRemove', 'clock', 'name'];
+/** The names of the options. */
+export const MEMORY_OPTIONS: readonly string[] = [
+  'maxSize',
+  'maxWeight',
+  'weigh',
+  'ttl',
+  'slidingTtl',
+  'eviction',
+  'onRemove',
+  'clock',
+  'name',
+];
 
 export function resolveMemoryOptions<K, V>(options: MemoryCacheOptions<K, V>): ResolvedMemoryOptions<K, V> {
-  checkOptions('MemoryCache', options, KNOWN);
+  checkOptions('MemoryCache', options, MEMORY_OPTIONS);
   const { maxWeight = Infinity, weigh, ttl = Infinity, slidingTtl = Infinity, eviction = 'adaptive', name } = options;
   const { maxSize = maxWeight === Infinity ? 10_000 : Infinity, onRemove, clock = systemClock } = options;
+  checkClock('clock', clock);
   checkLimit('maxSize', maxSize);
   if (maxWeight !== Infinity) checkRange('maxWeight', maxWeight, { min: Number.MIN_VALUE, max: Number.MAX_VALUE });
   if (weigh !== undefined) checkFunction('weigh', weigh);
@@ -81,6 +94,13 @@ export interface MemorySetOptions {
   readonly ttl?: number;
   /** The weight of this entry, instead of what `weigh` says: a finite number from 0 on. */
   readonly weight?: number;
+}
+
+const SET_OPTIONS = ['ttl', 'weight'];
+
+/** @throws TypeError for an option there is not: an entry meant to expire would stay */
+export function checkSetOptions(options: MemorySetOptions): void {
+  checkOptions('set', options, SET_OPTIONS);
 }
 
 export function checkWeight(weight: unknown): number {

@@ -1,11 +1,20 @@
-import { type Closeable, ClosedError, type StatsSource, abortable, checkDuration, checkFunction } from '@perf/core';
+import { type Closeable, ClosedError, type StatsSource, abortable, checkFunction } from '@perf/core';
 import { BusLink } from './bus-link.ts';
 import { type CacheKey, checkKey, fromStoreKey, toStoreKey } from './cache-key.ts';
 import type { Bus } from './bus.ts';
 import type { Flight } from './flight.ts';
 import { InFlight } from './in-flight.ts';
 import type { Landing, LoadRequest } from './load-group.ts';
-import { type EntryOptions, type Loader, type ManyLoader, type WaitOptions, loadAlone } from './loader.ts';
+import {
+  type EntryOptions,
+  type Loader,
+  type ManyLoader,
+  NO_OPTIONS,
+  type WaitOptions,
+  checkEntryOptions,
+  checkWaitOptions,
+  loadAlone,
+} from './loader.ts';
 import { Loads } from './loads.ts';
 import { MemoryCache } from './memory-cache.ts';
 import { type Held, MemoryTier, adopt, memoryOf } from './memory-tier.ts';
@@ -65,13 +74,14 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   }
 
   /** The fresh value of `key` in memory or in the store, `undefined` when there is none. A store in trouble has none. @throws ClosedError */
-  async get(key: K, options: WaitOptions = {}): Promise<V | undefined> {
+  async get(key: K, options: WaitOptions = NO_OPTIONS): Promise<V | undefined> {
     return (await this.getMany([key], options)).get(key);
   }
 
   /** The fresh values there are, in the order of the keys, with one question to the store. @throws ClosedError */
-  async getMany(keys: readonly K[], { signal }: WaitOptions = {}): Promise<Map<K, V>> {
-    this.#checkCall(keys, signal);
+  async getMany(keys: readonly K[], options: WaitOptions = NO_OPTIONS): Promise<Map<K, V>> {
+    this.#checkCall(keys);
+    checkWaitOptions(options);
     const unique = [...new Set(keys)];
     const found = new Map<K, V>();
     for (const key of unique) {
@@ -85,7 +95,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const stored =
       this.#store === undefined
         ? new Map<K, V>()
-        : await abortable(this.#loads.readThrough(missing, this.#store), signal);
+        : await abortable(this.#loads.readThrough(missing, this.#store), options.signal);
     this.#counts.misses += missing.length - stored.size;
     return inOrder(unique, found, stored);
   }
@@ -96,8 +106,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    *
    * Rejects with what the loader throws, with `LoadTimeoutError`, `signal.reason` or `ClosedError`.
    */
-  async getOrLoad(key: K, loader: Loader<K, V>, options: EntryOptions = {}): Promise<V> {
-    this.#checkCall([key], options.signal);
+  async getOrLoad(key: K, loader: Loader<K, V>, options: EntryOptions = NO_OPTIONS): Promise<V> {
+    this.#checkCall([key]);
+    checkEntryOptions(options);
     checkFunction('loader', loader);
     let request: LoadRequest<K, V> | undefined;
     for (;;) {
@@ -120,8 +131,13 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    *
    * Rejects like {@link TieredCache.getOrLoad}, also when a key whose load was under way fails.
    */
-  async getOrLoadMany(keys: readonly K[], loader: ManyLoader<K, V>, options: EntryOptions = {}): Promise<Map<K, V>> {
-    this.#checkCall(keys, options.signal);
+  async getOrLoadMany(
+    keys: readonly K[],
+    loader: ManyLoader<K, V>,
+    options: EntryOptions = NO_OPTIONS,
+  ): Promise<Map<K, V>> {
+    this.#checkCall(keys);
+    checkEntryOptions(options);
     checkFunction('loader', loader);
     const request = this.#request(loader, options);
     const unique = [...new Set(keys)];
@@ -146,9 +162,10 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    * Rejects with `StoreError` or `BusError` when they could not be told, with the codec's `CodecError` (nothing has changed then), `signal.reason` (it goes on)
    * or `ClosedError`.
    */
-  async set(key: K, value: V, options: EntryOptions = {}): Promise<void> {
-    this.#checkCall([key], options.signal);
-    const ttl = options.ttl === undefined ? this.#options.ttl : checkDuration('ttl', options.ttl);
+  async set(key: K, value: V, options: EntryOptions = NO_OPTIONS): Promise<void> {
+    this.#checkCall([key]);
+    checkEntryOptions(options);
+    const ttl = options.ttl ?? this.#options.ttl;
     const { staleFor, clock } = this.#options;
     const write = this.#store?.encode(key, value, { ttl, staleFor });
     this.#inFlight.invalidate(key);
@@ -159,7 +176,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   }
 
   /** {@link TieredCache.deleteMany} for one key. */
-  async delete(key: K, options: WaitOptions = {}): Promise<void> {
+  async delete(key: K, options: WaitOptions = NO_OPTIONS): Promise<void> {
     await this.deleteMany([key], options);
   }
 
@@ -168,8 +185,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    *
    * Rejects with `StoreError` or `BusError` when they could not be told, `signal.reason` (it goes on) or `ClosedError`.
    */
-  async deleteMany(keys: readonly K[], { signal }: WaitOptions = {}): Promise<void> {
-    this.#checkCall(keys, signal);
+  async deleteMany(keys: readonly K[], options: WaitOptions = NO_OPTIONS): Promise<void> {
+    this.#checkCall(keys);
+    checkWaitOptions(options);
     if (keys.length === 0) return;
     for (const key of keys) {
       this.#inFlight.invalidate(key);
@@ -178,18 +196,19 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const names = keys.map(toStoreKey);
     await abortable(
       this.#change(() => this.#store?.deleteMany(keys), names),
-      signal,
+      options.signal,
     );
   }
 
   /** Removes everything in the namespace, like {@link TieredCache.deleteMany} of every key. */
-  async clear({ signal }: WaitOptions = {}): Promise<void> {
-    this.#checkCall([], signal);
+  async clear(options: WaitOptions = NO_OPTIONS): Promise<void> {
+    this.#checkCall([]);
+    checkWaitOptions(options);
     this.#inFlight.invalidateAll();
     this.#memory.clear();
     await abortable(
       this.#change(() => this.#store?.clear(), undefined),
-      signal,
+      options.signal,
     );
   }
 
@@ -279,7 +298,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   }
 
   #request(load: LoadRequest<K, V>['load'], options: EntryOptions): LoadRequest<K, V> {
-    const ttl = options.ttl === undefined ? this.#options.ttl : checkDuration('ttl', options.ttl);
+    const ttl = options.ttl ?? this.#options.ttl;
     return { load, ttl };
   }
 
@@ -327,9 +346,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     });
   }
 
-  #checkCall(keys: readonly K[], signal: AbortSignal | undefined): void {
+  #checkCall(keys: readonly K[]): void {
     if (this.#closing !== undefined) throw this.#closedError();
-    signal?.throwIfAborted();
     for (const key of keys) checkKey(key);
   }
 

@@ -1,8 +1,8 @@
 import { type Codec, v8Codec } from '@perf/codec';
-import { type Clock, checkDuration, checkName, checkOptions, systemClock } from '@perf/core';
+import { type Clock, checkClock, checkDuration, checkName, checkOptions, systemClock } from '@perf/core';
 import type { Bus } from './bus.ts';
-import type { MemoryCache } from './memory-cache.ts';
-import type { MemoryCacheOptions } from './memory-options.ts';
+import { MemoryCache } from './memory-cache.ts';
+import { MEMORY_OPTIONS, type MemoryCacheOptions } from './memory-options.ts';
 import type { Held } from './memory-tier.ts';
 import type { Store } from './store.ts';
 
@@ -77,6 +77,8 @@ export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): R
   checkOptions('TieredCache', options, KNOWN);
   const { memory = {}, store, bus, ttl = Infinity, staleFor, negativeTtl, loadTimeout = 30_000 } = options;
   const { storeTimeout = 2_000, namespace = 'default', codec = v8Codec, clock = systemClock, name } = options;
+  if (!(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
+  checkClock('clock', clock);
   checkDuration('ttl', ttl);
   if (staleFor !== undefined) checkDuration('staleFor', staleFor);
   if (negativeTtl !== undefined) checkDuration('negativeTtl', negativeTtl);

@@ -124,6 +124,7 @@ describe('memoize', () => {
 
   test('arguments are checked', () => {
     const cache = new TieredCache<string, number>();
+    expect(() => memoize(5 as never, async () => 1)).toThrow('`cache` must be a TieredCache');
     expect(() => memoize(cache, 'fn' as never)).toThrow(/`fn` must be a function/);
     expect(() => memoize(cache, async () => 1, { key: 'k' as never })).toThrow(/`key`/);
     expect(() => memoize(cache, async () => 1, { name: '' })).toThrow(/`name`/);

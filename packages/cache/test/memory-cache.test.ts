@@ -552,6 +552,8 @@ test('options are checked, each by name', () => {
   expect(() => new MemoryCache({ onRemove: {} as never })).toThrow(/`onRemove`/);
   expect(() => new MemoryCache({ name: '' })).toThrow(/`name`/);
   expect(() => new MemoryCache({ maxsize: 1 } as never)).toThrow(/no option `maxsize`/);
+  expect(() => new MemoryCache({ clock: {} as never })).toThrow(/`clock`/);
+  expect(() => new MemoryCache().set('k', 1, { tll: 5 } as object)).toThrow(/no option `tll`/);
   expect(() => new MemoryCache().resize(0)).toThrow(/`maxSize`/);
   expect(new MemoryCache().stats().maxSize).toBe(10_000);
 });

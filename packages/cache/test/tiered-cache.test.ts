@@ -126,8 +126,24 @@ describe('loading', () => {
     const cache = new TieredCache<string, number>();
     await expect(cache.getOrLoad('k', 1 as never)).rejects.toThrow(/`loader` must be a function/);
     await expect(cache.getOrLoad('k', () => 1, { ttl: -1 })).rejects.toThrow(/`ttl`/);
-    await expect(cache.getOrLoadMany(['k'], (() => ({})) as never)).rejects.toThrow(TypeError);
+    await expect(cache.getOrLoadMany(['k'], (() => ({})) as never)).rejects.toThrow('`loader` must return a Map');
     expect(cache.stats().inFlight).toBe(0);
+  });
+
+  test('bad options are refused by name, and nothing is loaded', async () => {
+    for (const options of [{ memory: 5 }, { memory: null }, { memory: { maxsize: 1 } }, { clock: null }] as object[]) {
+      expect(() => new TieredCache(options)).toThrow(/`(memory|clock)`/);
+    }
+    const cache = new TieredCache<string, number>();
+    const load = vi.fn(() => 1);
+    for (const options of [null, { signal: null }, { signal: {} }, { tll: 5 }] as object[]) {
+      await expect(cache.getOrLoad('k', load, options)).rejects.toThrow(/options object|`signal`|`tll`/);
+      await expect(cache.get('k', options)).rejects.toThrow(/options object|`signal`|`tll`/);
+      await expect(cache.set('k', 1, options)).rejects.toThrow(/options object|`signal`|`tll`/);
+      await expect(cache.delete('k', options)).rejects.toThrow(/options object|`signal`|`tll`/);
+    }
+    expect(load).not.toHaveBeenCalled();
+    expect(cache.size).toBe(0);
   });
 
   test('a loader may load other keys, and set its own', async () => {

@@ -1,4 +1,4 @@
-import { checkCount, checkOneOf, checkOptions, checkPositiveInteger } from '@perf/core';
+import { checkCount, checkFunction, checkOneOf, checkOptions, checkPositiveInteger } from '@perf/core';
 import type { Codec } from './codec.ts';
 import { CodecError } from './codec-error.ts';
 import { type CompressionAlgorithm, compressionNamed, compressionOf } from './compression.ts';
@@ -30,6 +30,7 @@ export function compressed<T>(codec: Codec<T>, options: CompressedOptions): Code
   checkCount('threshold', threshold);
   checkPositiveInteger('maxOutputLength', maxOutputLength);
   compressionNamed(algorithm);
+  for (const method of ['encode', 'decode'] as const) checkFunction<unknown>(`codec.${method}`, codec?.[method]);
   return new CompressedCodec(codec, { algorithm, threshold, maxOutputLength: Math.min(maxOutputLength, MAX_PAYLOAD) });
 }
 

@@ -38,7 +38,9 @@ export class FramedCodec<T> implements Codec<T> {
   /** The payload alone. */
   serialize(value: T): Uint8Array {
     try {
-      return this.#format.serialize(value);
+      const payload = this.#format.serialize(value);
+      if (!(payload instanceof Uint8Array)) throw new TypeError('`serialize` must return a Uint8Array');
+      return payload;
     } catch (cause) {
       if (cause instanceof CodecError) throw cause;
       throw new CodecError('PERF_CODEC_ENCODE', `codec ${this.id} cannot carry this value: ${messageOf(cause)}`, {

@@ -174,6 +174,8 @@ describe('defineCodec', () => {
     const broken = defineCodec<string>({ id: 65, serialize: (value) => Buffer.from(value), deserialize: fail });
     const frame = broken.encode('x');
     expect(() => broken.decode(frame)).toThrow(expect.objectContaining({ code: 'PERF_CODEC_CORRUPT', cause }));
+    const odd = defineCodec<string>({ id: 67, serialize: () => 'text' as never, deserialize: fail });
+    expect(codeOf(() => odd.encode('x'))).toBe('PERF_CODEC_ENCODE');
     const mute = defineCodec<string>({ id: 66, serialize: fail, deserialize: fail });
     expect(() => mute.encode('x')).toThrow(expect.objectContaining({ code: 'PERF_CODEC_ENCODE', cause }));
   });

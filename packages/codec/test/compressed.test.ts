@@ -123,3 +123,9 @@ test('options are checked', () => {
   expect(() => compressed(jsonCodec, { algorithm: 'gzip', maxOutputLength: 0 })).toThrow(/`maxOutputLength`.*got 0/);
   expect(() => compressed(jsonCodec, { algorithm: 'gzip', level: 3 } as never)).toThrow(/no option `level`/);
 });
+
+test('refuses what is no codec', () => {
+  for (const bad of [null, 5, { encode: () => Buffer.alloc(0) }] as unknown as Codec<unknown>[]) {
+    expect(() => compressed(bad, { algorithm: 'gzip' })).toThrow(/^`codec\.(en|de)code` must be a function/);
+  }
+});

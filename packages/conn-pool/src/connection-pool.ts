@@ -4,7 +4,9 @@ import {
   type StatsSource,
   checkBoolean,
   checkDuration,
+  checkFunction,
   checkOptions,
+  checkSignal,
 } from '@perf/core';
 import { Closing } from './closing.ts';
 import { AcquireTimeoutError, QUEUE_FULL_CODE, closedError } from './errors.ts';
@@ -114,6 +116,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
    * `signal` ends the wait for the connection, not `fn`. Rejects like `acquire()`, or with what `fn` threw.
    */
   async use<R>(fn: (connection: C) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
+    checkFunction('fn', fn);
     const lease = await this.acquire(options);
     try {
       return await fn(lease.connection);
@@ -134,7 +137,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
   async warmUp(options: WarmUpOptions = {}): Promise<void> {
     checkOptions('warmUp()', options, ['signal', 'timeout']);
     if (options.timeout !== undefined) checkDuration('timeout', options.timeout);
-    options.signal?.throwIfAborted();
+    if (options.signal !== undefined) checkSignal('signal', options.signal).throwIfAborted();
     if (this.#closing !== undefined) throw closedError(this.#settings.name);
     this.#stock.pump();
     if (!this.#isWarm()) await this.#warmUps.wait(options);

@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkClock,
   checkCount,
   checkDuration,
   checkFunction,
@@ -9,6 +10,7 @@ import {
   checkOptions,
   checkPositiveInteger,
   checkRange,
+  checkSignal,
   systemClock,
 } from '@perf/core';
 
@@ -161,7 +163,7 @@ const CHECKS = {
   order: (name: string, value: unknown) => checkOneOf(name, value, ['lifo', 'fifo']),
   onError: checkFunction,
   onLeak: checkFunction,
-  clock: checkClock,
+  clock: (name: string, value: unknown) => checkClock(name, value as Clock),
   name: checkName,
   metricPrefix: checkName,
 } satisfies { readonly [K in keyof ConnectionPoolOptions<unknown>]-?: (name: string, value: unknown) => unknown };
@@ -211,16 +213,11 @@ function checkAge(name: string, value: unknown): unknown {
   return value === 0 ? value : checkDuration(name, value);
 }
 
-function checkClock(name: string, value: unknown): void {
-  if (typeof (value as Partial<Clock> | null)?.now !== 'function') {
-    throw new TypeError(`\`${name}\` must have a method now(), got ${value === null ? 'null' : typeof value}`);
-  }
-}
-
 /** @throws RangeError, TypeError naming option and value */
 export function checkAcquireOptions(options: AcquireOptions): void {
   checkOptions('acquire()', options, ['signal', 'timeout', 'priority']);
-  const { timeout, priority } = options;
+  const { signal, timeout, priority } = options;
+  if (signal !== undefined) checkSignal('signal', signal);
   if (timeout !== undefined) checkDuration('timeout', timeout);
   if (priority !== undefined) checkRange('priority', priority, { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
 }

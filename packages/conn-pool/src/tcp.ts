@@ -1,6 +1,6 @@
 import { type Socket, connect as connectTcp, isIP } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
-import { checkBoolean, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
+import { checkBoolean, checkName, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
 import { ConnectionPool } from './connection-pool.ts';
 import { type ConnectionPoolOptions, type CreateContext, OPTION_NAMES } from './options.ts';
 
@@ -43,12 +43,12 @@ interface Parked {
  */
 export function tcpPool(options: TcpPoolOptions): ConnectionPool<Socket> {
   checkOptions('tcpPool', options, [...OWN_OPTIONS, ...OPTION_NAMES.filter((each) => !OWN_CALLBACKS.includes(each))]);
+  checkTarget(options);
   const { host = 'localhost', port, path, tls = false, noDelay = true, keepAlive = true, ...rest } = options;
   // Looking at a few flags is cheaper than asking how old the last look is.
   const { name = path ?? `${host}:${port}`, metricPrefix = 'perf.conn_pool', validateAfterIdle = 0, ...pool } = rest;
   checkBoolean('noDelay', noDelay);
   checkBoolean('keepAlive', keepAlive);
-  if (path === undefined) checkPort(port);
   const parked = new WeakMap<Socket, Parked>();
   const open = opener(options);
   return new ConnectionPool<Socket>({
@@ -74,9 +74,12 @@ export function tcpPool(options: TcpPoolOptions): ConnectionPool<Socket> {
   });
 }
 
-function checkPort(port: unknown): void {
-  checkPositiveInteger('port', port);
-  checkRange('port', port, { min: 1, max: 65_535 });
+/** @throws RangeError, TypeError naming the option and its value */
+function checkTarget({ host = 'localhost', port, path, tls = false }: TcpPoolOptions): void {
+  checkName('host', host);
+  if (path === undefined) checkRange('port', checkPositiveInteger('port', port), { min: 1, max: 65_535 });
+  else checkName('path', path);
+  if (typeof tls !== 'object' || tls === null) checkBoolean('tls', tls);
 }
 
 /** How to begin one more connection. */

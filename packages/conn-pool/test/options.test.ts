@@ -18,7 +18,7 @@ describe('bad options', () => {
     [{ maxLifetime: null }, '`maxLifetime` must be a positive number of milliseconds or Infinity, got null'],
     [{ validateAfterIdle: -1 }, '`validateAfterIdle` must be a positive number of milliseconds or Infinity, got -1'],
     [{ order: 'random' }, "`order` must be one of 'lifo', 'fifo', got \"random\""],
-    [{ clock: {} }, '`clock` must have a method now(), got object'],
+    [{ clock: {} }, '`clock` must be an object with a method `now`, got an object'],
     [{ name: '' }, '`name` must be a non-empty string, got ""'],
     [{ maxSize: 3 }, 'ConnectionPool has no option `maxSize`'],
   ])('%o are refused by name and value', (options, message) => {
@@ -30,6 +30,17 @@ describe('bad options', () => {
     await expect(pool.acquire({ timeout: -5 })).rejects.toThrow('`timeout` must be a positive number');
     await expect(pool.acquire({ priority: NaN })).rejects.toThrow('`priority` must be a number');
     await expect(pool.acquire({ prio: 1 } as object)).rejects.toThrow('acquire() has no option `prio`');
+    await expect(pool.use(5 as never)).rejects.toThrow('`fn` must be a function');
+    expect(pool.stats()).toMatchObject({ waiting: 0, inUse: 0, created: 0 });
+    await pool.close();
+  });
+
+  test('a signal that is none costs no connection', async () => {
+    const pool = new ConnectionPool(good);
+    for (const signal of [null, {}] as AbortSignal[]) {
+      await expect(pool.acquire({ signal })).rejects.toThrow('`signal` must be an AbortSignal');
+      await expect(pool.warmUp({ signal })).rejects.toThrow('`signal` must be an AbortSignal');
+    }
     expect(pool.stats()).toMatchObject({ waiting: 0, inUse: 0, created: 0 });
     await pool.close();
   });

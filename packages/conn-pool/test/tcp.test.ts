@@ -113,6 +113,17 @@ describe('tcpPool()', () => {
     expect(peers).toHaveLength(1);
   });
 
+  test.each<[object, string]>([
+    [{ host: Symbol('h') }, '`host` must be a non-empty string, got Symbol(h)'],
+    [{ host: 5 }, '`host` must be a non-empty string, got 5'],
+    [{ port: 70_000 }, '`port` must be a number from 1 to 65535, got 70000'],
+    [{ path: '' }, '`path` must be a non-empty string, got ""'],
+    [{ tls: 'yes' }, '`tls` must be a boolean, got "yes"'],
+    [{ tls: null }, '`tls` must be a boolean, got null'],
+  ])('%o is refused by name and value', (options, message) => {
+    expect(() => makePool(options)).toThrow(message);
+  });
+
   test('tells why it cannot connect', async () => {
     const sockets = makePool({ port: await freePort(), acquireTimeout: 100 });
     await expect(sockets.acquire()).rejects.toMatchObject({

@@ -1,3 +1,4 @@
+/** @ts-ignore: an optional peer; without it these types are `any`. */
 import type { Span, SpanContext } from '@opentelemetry/api';
 import { otelGlobal } from './otel-global.ts';
 

@@ -1,3 +1,5 @@
+import type { Clock } from './clock.ts';
+
 /** The longest delay a Node.js timer takes, in milliseconds; a longer one fires at once. */
 export const MAX_TIMER_DELAY: number = 2 ** 31 - 1;
 
@@ -78,6 +80,23 @@ export function checkName(name: string, value: unknown): string {
 /** Throws a `TypeError` unless `value` is a function. Returns it. */
 export function checkFunction<F>(name: string, value: F): F {
   if (typeof value !== 'function') refuseType(name, 'a function', value);
+  return value;
+}
+
+/**
+ * Throws a `TypeError` unless `value` can tell of an abort. Returns it. By its methods, not its class: a test environment may have an
+ * `AbortSignal` of its own.
+ */
+export function checkSignal(name: string, value: AbortSignal): AbortSignal {
+  if (typeof value?.addEventListener !== 'function' || typeof value.throwIfAborted !== 'function') {
+    refuseType(name, 'an AbortSignal', value);
+  }
+  return value;
+}
+
+/** Throws a `TypeError` unless `value` can tell the time. Returns it. */
+export function checkClock(name: string, value: Clock): Clock {
+  if (typeof value?.now !== 'function') refuseType(name, 'an object with a method `now`', value);
   return value;
 }
 

@@ -1,3 +1,4 @@
+import { checkDuration, checkSignal } from './check.ts';
 import { TimeoutError } from './errors.ts';
 import { startTimer } from './timer.ts';
 
@@ -16,15 +17,13 @@ export interface DeadlineOptions {
  * whether `work` heeds the signal or not. Timer and listener are gone when the result is there.
  * What `work` answers after that is swallowed.
  *
- * Rejects with the timeout error, with `signal.reason`, or with what `work` threw, whichever is first.
+ * Rejects with the timeout error, with `signal.reason`, or with what `work` threw, whichever is first; with a `RangeError` or `TypeError` for a bad option.
  */
 export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, options: DeadlineOptions): Promise<T> {
-  const { timeout, signal, onTimeout } = options;
+  const { timeout, signal } = options;
   return new Promise<T>((resolve, reject) => {
-    if (signal?.aborted === true) {
-      reject(signal.reason);
-      return;
-    }
+    checkDuration('timeout', timeout);
+    if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
     const controller = new AbortController();
     const release = (): void => {
       timer.cancel();
@@ -37,7 +36,7 @@ export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, o
       controller.abort(reason);
     };
     const onAbort = (): void => giveUp(signal?.reason);
-    const timer = startTimer(() => giveUp((onTimeout ?? defaultError)(timeout)), timeout);
+    const timer = startTimer(() => giveUp(timeoutError(options)), timeout);
     signal?.addEventListener('abort', onAbort, { once: true });
     // An async function, so that a synchronous throw of the work is a rejection like any other.
     const settle = async (): Promise<T> => work(controller.signal);
@@ -54,6 +53,12 @@ export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, o
   });
 }
 
-function defaultError(timeout: number): Error {
-  return new TimeoutError(`timed out after ${timeout} ms`, { timeout });
+/** What to reject with. What `onTimeout` throws takes its place: thrown from a timer, it would end the process. */
+function timeoutError({ timeout, onTimeout }: DeadlineOptions): unknown {
+  if (onTimeout === undefined) return new TimeoutError(`timed out after ${timeout} ms`, { timeout });
+  try {
+    return onTimeout(timeout);
+  } catch (error) {
+    return error;
+  }
 }

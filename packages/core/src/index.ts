@@ -3,6 +3,7 @@ export { activeSpanContext } from './active-span.ts';
 export {
   MAX_TIMER_DELAY,
   checkBoolean,
+  checkClock,
   checkCount,
   checkDuration,
   checkFunction,
@@ -12,6 +13,7 @@ export {
   checkOptions,
   checkPositiveInteger,
   checkRange,
+  checkSignal,
 } from './check.ts';
 export { type Clock, systemClock } from './clock.ts';
 export type { Closeable } from './closeable.ts';

@@ -1,3 +1,4 @@
+/** @ts-ignore: an optional peer; without it these types are `any`. */
 import type { Attributes, Counter, Histogram, Meter, MeterProvider, MetricOptions } from '@opentelemetry/api';
 import { Observation, type Observe, type ObservedInstrument } from './observation.ts';
 import { otelGlobal, reserveOtelGlobal } from './otel-global.ts';

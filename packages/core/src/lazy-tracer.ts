@@ -1,3 +1,4 @@
+/** @ts-ignore: an optional peer; without it these types are `any`. */
 import type { Span, SpanOptions, SpanStatusCode, Tracer, TracerProvider } from '@opentelemetry/api';
 import { otelGlobal, reserveOtelGlobal } from './otel-global.ts';
 

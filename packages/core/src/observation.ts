@@ -1,3 +1,4 @@
+/** @ts-ignore: an optional peer; without it these types are `any`. */
 import type { Attributes, BatchObservableCallback, Meter, MetricOptions, Observable } from '@opentelemetry/api';
 
 /** An instrument whose value is read when the SDK collects. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   checkBoolean,
+  checkClock,
   checkCount,
   checkDuration,
   checkFunction,
@@ -10,6 +11,8 @@ import {
   checkOptions,
   checkPositiveInteger,
   checkRange,
+  checkSignal,
+  type Clock,
 } from '../src/index.ts';
 
 describe('option checks', () => {
@@ -59,6 +62,16 @@ describe('option checks', () => {
     expect(() => checkOneOf('order', 'random', ['lifo', 'fifo'])).toThrow(
       new TypeError("`order` must be one of 'lifo', 'fifo', got \"random\""),
     );
+  });
+
+  test('take signals and clocks by what they can do', () => {
+    const { signal } = new AbortController();
+    expect(checkSignal('signal', signal)).toBe(signal);
+    expect(checkClock('clock', Date)).toBe(Date);
+    for (const bad of [null, 5, {}, { aborted: false }, new EventTarget()]) {
+      expect(() => checkSignal('signal', bad as AbortSignal)).toThrow(/^`signal` must be an AbortSignal, got /);
+      expect(() => checkClock('clock', bad as Clock)).toThrow(/^`clock` must be an object with a method `now`, got /);
+    }
   });
 
   test('survive values that cannot be printed', () => {

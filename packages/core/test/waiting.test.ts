@@ -34,6 +34,33 @@ describe('abortable', () => {
   });
 });
 
+describe('bad arguments', () => {
+  test('are refused by name, before anything starts', async () => {
+    for (const timeout of [0, -1, NaN, '5', null, undefined] as number[]) {
+      const work = vi.fn(() => 1);
+      await expect(deadline(work, { timeout })).rejects.toThrow(/^`timeout` must be a positive number of milliseconds/);
+      expect(work).not.toHaveBeenCalled();
+    }
+    for (const ms of [-1, NaN, '5', null] as number[])
+      await expect(delay(ms)).rejects.toThrow(/^`ms` must be a number/);
+    for (const signal of [null, {}] as AbortSignal[]) {
+      await expect(delay(1, { signal })).rejects.toThrow(/^`signal` must be an AbortSignal/);
+      await expect(deadline(() => 1, { timeout: 1, signal })).rejects.toThrow(/^`signal` must be an AbortSignal/);
+    }
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('an `onTimeout` that throws: its error is the rejection', async () => {
+    const failure = new Error('no error to be had');
+    const onTimeout = (): never => {
+      throw failure;
+    };
+    const waiting = expect(deadline(() => new Promise(() => {}), { timeout: 5, onTimeout })).rejects.toBe(failure);
+    await vi.advanceTimersByTimeAsync(5);
+    await waiting;
+  });
+});
+
 describe('delay', () => {
   test('resolves after its time', async () => {
     let done = false;

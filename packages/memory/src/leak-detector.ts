@@ -3,6 +3,7 @@ import {
   type Clock,
   type Closeable,
   type StatsSource,
+  checkClock,
   checkCount,
   checkDuration,
   checkName,
@@ -84,7 +85,7 @@ export class LeakDetector implements Closeable, StatsSource<LeakDetectorStats> {
     const { minSamples = Math.min(12, window) } = options;
     checkPositiveInteger('minSamples', checkRange('minSamples', minSamples, { min: 8, max: window }));
     this.#policy = { minSamples, minGrowth: checkCount('minGrowth', minGrowth) };
-    this.#clock = clock;
+    this.#clock = checkClock('clock', clock);
     this.name = checkName('name', name);
   }
 

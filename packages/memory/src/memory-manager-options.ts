@@ -1,7 +1,7 @@
-import { type Clock, checkDuration, checkName, checkOneOf, checkOptions, systemClock } from '@perf/core';
+import { type Clock, checkClock, checkDuration, checkName, checkOneOf, checkOptions, systemClock } from '@perf/core';
 import type { OnCallbackError } from './error-reporter.ts';
 import { MemoryMonitor } from './memory-monitor.ts';
-import type { MemoryMonitorOptions } from './memory-monitor-options.ts';
+import { MONITOR_OPTIONS, type MemoryMonitorOptions } from './memory-monitor-options.ts';
 import type { ReliefGc, ReliefLevel } from './relief.ts';
 
 /** Options of {@link MemoryManager}. */
@@ -38,8 +38,11 @@ export function checkMemoryManagerOptions(options: MemoryManagerOptions): Checke
   const { monitor = {}, gc = 'never', trimInterval = 60_000, clock = systemClock, name = 'default' } = options;
   checkOneOf('gc', gc, ['never', 'once']);
   checkDuration('trimInterval', trimInterval);
+  checkClock('clock', clock);
   checkName('name', name);
   const ownsMonitor = !(monitor instanceof MemoryMonitor);
+  // Before it is spread, which makes an object of anything.
+  if (ownsMonitor) checkOptions('`monitor`', monitor, MONITOR_OPTIONS);
   return {
     monitor: ownsMonitor ? new MemoryMonitor({ name, clock, onError: options.onError, ...monitor }) : monitor,
     ownsMonitor,

@@ -1,6 +1,8 @@
 import {
   type Clock,
+  checkClock,
   checkDuration,
+  checkFunction,
   checkName,
   checkOptions,
   checkPositiveInteger,
@@ -63,7 +65,8 @@ export interface CheckedMemoryMonitorOptions {
   readonly name: string;
 }
 
-const KNOWN: readonly (keyof MemoryMonitorOptions)[] = [
+/** The names of the options, for those who pass them on. */
+export const MONITOR_OPTIONS: readonly (keyof MemoryMonitorOptions)[] = [
   'limit',
   'thresholds',
   'hysteresis',
@@ -79,9 +82,12 @@ const KNOWN: readonly (keyof MemoryMonitorOptions)[] = [
 ];
 
 export function checkMemoryMonitorOptions(options: MemoryMonitorOptions): CheckedMemoryMonitorOptions {
-  checkOptions('MemoryMonitor', options, KNOWN);
+  checkOptions('MemoryMonitor', options, MONITOR_OPTIONS);
   const { limit = 'auto', interval = 1_000, repeatEvery = 60_000, handlerTimeout = 10_000 } = options;
-  const { readFile, source = new MemoryReader({ readFile }), clock = systemClock, name = 'default' } = options;
+  const { readFile, clock = systemClock, name = 'default' } = options;
+  if (readFile !== undefined) checkFunction('readFile', readFile);
+  const { source = new MemoryReader({ readFile }) } = options;
+  if (typeof source?.read !== 'function') throw new TypeError('`source` must be an object with a method `read`');
   return {
     limit: limit === 'auto' ? undefined : checkPositiveInteger('limit', limit),
     policy: checkPolicy(options),
@@ -89,7 +95,7 @@ export function checkMemoryMonitorOptions(options: MemoryMonitorOptions): Checke
     repeatEvery: checkDuration('repeatEvery', repeatEvery),
     handlerTimeout: checkDuration('handlerTimeout', handlerTimeout),
     source,
-    clock,
+    clock: checkClock('clock', clock),
     name: checkName('name', name),
   };
 }

@@ -91,6 +91,7 @@ describe('LeakDetector', () => {
     [{ window: 4 }, '`window` must be a number from 8 to 1000, got 4'],
     [{ window: 10, minSamples: 11 }, '`minSamples` must be a number from 8 to 10, got 11'],
     [{ interval: -1 }, '`interval` must be a positive number of milliseconds or Infinity, got -1'],
+    [{ clock: 5 }, '`clock` must be an object with a method `now`, got 5'],
     [{ minGrowth: 0.5 }, '`minGrowth` must be a non-negative integer, got 0.5'],
     [{ minGrwth: 1 }, 'LeakDetector has no option `minGrwth`'],
   ])('%o is refused', (options, message) => {

@@ -245,8 +245,11 @@ test('a forced collection waits 10 seconds, and 19 times as long as the last one
 
 test.each([
   [{ gc: 'each' }, "`gc` must be one of 'never', 'once', got \"each\""],
+  [{ clock: 5 }, '`clock` must be an object with a method `now`, got 5'],
+  [{ monitor: 5 }, '`monitor` takes an options object, got 5'],
+  [{ monitor: null }, '`monitor` takes an options object, got null'],
   [{ trimInterval: 0 }, '`trimInterval` must be a positive number of milliseconds or Infinity, got 0'],
-  [{ monitor: { intervall: 1 } }, 'MemoryMonitor has no option `intervall`'],
+  [{ monitor: { intervall: 1 } }, '`monitor` has no option `intervall`'],
   [{ pools: 1 }, 'MemoryManager has no option `pools`'],
 ])('%o is refused', (options, message) => {
   expect(() => new MemoryManager(options as never)).toThrow(message);

@@ -334,6 +334,9 @@ test.each([
   [{ thresholds: { elevated: 0.9, critical: 0.8 } }, '`thresholds.critical` must be a number from 0.9 to 1, got 0.8'],
   [{ thresholds: { high: 1 } }, '`thresholds` has no option `high`'],
   [{ hysteresis: 0.9 }, '`hysteresis` must be a number from 0 to 0.75, got 0.9'],
+  [{ clock: {} }, '`clock` must be an object with a method `now`, got an object'],
+  [{ readFile: 'x' }, '`readFile` must be a function, got "x"'],
+  [{ source: null }, '`source` must be an object with a method `read`'],
   [{ interval: 0 }, '`interval` must be a positive number of milliseconds or Infinity, got 0'],
   [{ treshold: 1 }, 'MemoryMonitor has no option `treshold`'],
 ])('%o is refused', (options, message) => {

@@ -5,11 +5,13 @@ import {
   LazyMeter,
   type StatsSource,
   TimeoutError,
+  checkClock,
   checkFunction,
   checkName,
   checkOptions,
   checkPositiveInteger,
   checkRange,
+  checkSignal,
   systemClock,
 } from '@perf/core';
 import { LimitExceededError } from './errors.ts';
@@ -58,6 +60,7 @@ export interface AdaptiveLimiterStats {
 }
 
 const OPTIONS = ['minLimit', 'maxLimit', 'initialLimit', 'tolerance', 'isOverload', 'name', 'clock'];
+const NO_OPTIONS: AdaptiveCallOptions = {};
 
 /**
  * Finds by itself how many calls the other side takes at once: it raises the limit while their latency stays flat, lowers it when
@@ -94,7 +97,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     this.#bounds = { minLimit, maxLimit, tolerance };
     this.#isOverload = checkFunction('isOverload', isOverload);
     this.#name = checkName('name', name);
-    this.#clock = clock;
+    this.#clock = checkClock('clock', clock);
     this.#state = initialGradient(initialLimit);
     this.#stopObserving = observeAdaptiveLimiter(this.#meter, this, name);
   }
@@ -113,8 +116,10 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
    *
    * Rejects with what `fn` throws, with `signal.reason` when it was aborted before, or with a `ClosedError`.
    */
-  async run<R>(fn: () => R | PromiseLike<R>, options: AdaptiveCallOptions = {}): Promise<Awaited<R>> {
+  async run<R>(fn: () => R | PromiseLike<R>, options: AdaptiveCallOptions = NO_OPTIONS): Promise<Awaited<R>> {
     checkFunction('fn', fn);
+    if (options !== NO_OPTIONS) checkOptions('a call of AdaptiveLimiter', options, ['signal']);
+    if (options.signal !== undefined) checkSignal('signal', options.signal);
     if (this.#closed) throw new ClosedError(`limiter '${this.#name}'`, 'PERF_POOL_CLOSED');
     options.signal?.throwIfAborted();
     this.#meter.current();

@@ -4,10 +4,12 @@ import {
   ClosedError,
   LazyMeter,
   type StatsSource,
+  checkClock,
   checkFunction,
   checkName,
   checkOptions,
   checkPositiveInteger,
+  checkSignal,
   systemClock,
 } from '@perf/core';
 import { AbortGroups } from './abort-groups.ts';
@@ -57,6 +59,8 @@ export interface LimiterStats {
 }
 
 const OPTIONS = ['maxConcurrent', 'maxQueue', 'name', 'clock'];
+const CALL_OPTIONS = ['signal', 'priority', 'weight'];
+const NO_OPTIONS: LimiterCallOptions = {};
 
 /**
  * An asynchronous semaphore: at most `maxConcurrent` at once, the others wait in order.
@@ -88,7 +92,7 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     this.#maxConcurrent = checkPositiveInteger('maxConcurrent', maxConcurrent);
     this.#maxQueue = checkQueueLimit('maxQueue', maxQueue);
     this.#name = checkName('name', name);
-    this.#clock = clock;
+    this.#clock = checkClock('clock', clock);
     this.#stopObserving = observeLimiter(this.#meter, this, name);
   }
 
@@ -111,7 +115,7 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
    *
    * Rejects with what `fn` throws, with `signal.reason`, a {@link PoolQueueFullError} or a `ClosedError`.
    */
-  async run<R>(fn: () => R | PromiseLike<R>, options: LimiterCallOptions = {}): Promise<Awaited<R>> {
+  async run<R>(fn: () => R | PromiseLike<R>, options: LimiterCallOptions = NO_OPTIONS): Promise<Awaited<R>> {
     checkFunction('fn', fn);
     const lease = await this.acquire(options);
     try {
@@ -128,12 +132,14 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
    *
    * Rejects with `signal.reason`, a {@link PoolQueueFullError} or a `ClosedError`; with a `RangeError` when `weight` is more than the limit.
    */
-  async acquire(options: LimiterCallOptions = {}): Promise<LimiterLease> {
+  async acquire(options: LimiterCallOptions = NO_OPTIONS): Promise<LimiterLease> {
+    if (options !== NO_OPTIONS) checkOptions('a call of Limiter', options, CALL_OPTIONS);
     const { signal, priority = 0, weight = 1 } = options;
     checkPriority(priority);
     if (checkPositiveInteger('weight', weight) > this.#maxConcurrent) {
       throw new RangeError(`\`weight\` must be at most the limit of ${this.#maxConcurrent}, got ${weight}`);
     }
+    if (signal !== undefined) checkSignal('signal', signal);
     if (this.#closed) throw this.#closedError();
     signal?.throwIfAborted();
     this.#meter.current();

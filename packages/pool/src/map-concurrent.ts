@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { checkBoolean, checkFunction, checkOptions, checkPositiveInteger } from '@perf/core';
+import { checkBoolean, checkFunction, checkOptions, checkPositiveInteger, checkSignal } from '@perf/core';
 import { type ItemContext, MapWindow } from './map-window.ts';
 
 /** Options of {@link mapConcurrent}. */
@@ -36,6 +36,7 @@ export function mapConcurrent<T, R>(
   const { concurrency, signal, ordered = true } = options;
   checkPositiveInteger('concurrency', concurrency);
   checkBoolean('ordered', ordered);
+  if (signal !== undefined) checkSignal('signal', signal);
   const inContext = AsyncLocalStorage.snapshot();
   // A call may be started by the end of another one: it still runs in the context of this call.
   const call = async (item: T, context: ItemContext): Promise<Awaited<R>> => await inContext(() => fn(item, context));

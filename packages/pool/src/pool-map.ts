@@ -57,7 +57,12 @@ function chunked<T>(
   sizer: ChunkSizer,
 ): Iterable<Chunk<T>> | AsyncIterable<Chunk<T>> {
   const nextSize = (): number => sizer.next();
-  return Symbol.asyncIterator in items ? new AsyncChunks(items, nextSize) : chunksOf(items, nextSize);
+  return isAsync(items) ? new AsyncChunks(items, nextSize) : chunksOf(items, nextSize);
+}
+
+/** Not by `in`: a string is an iterable, and no object. */
+function isAsync<T>(items: Iterable<T> | AsyncIterable<T>): items is AsyncIterable<T> {
+  return (items as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] !== undefined;
 }
 
 async function runChunk<T>(

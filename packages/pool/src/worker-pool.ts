@@ -7,6 +7,7 @@ import {
   checkName,
   checkOptions,
   checkPositiveInteger,
+  checkSignal,
   startTimer,
   systemClock,
 } from '@perf/core';
@@ -127,6 +128,7 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     checkName('name', name);
     checkDuration('timeout', timeout);
     checkPriority(priority);
+    if (signal !== undefined) checkSignal('signal', signal);
     const { url } = this.#options;
     return { url, name, items: [task], timeout, priority, signal, transferList, read: readResult };
   }
@@ -149,6 +151,7 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     const { name = 'default', chunkSize = 'auto', signal, ordered = true } = options;
     checkName('name', name);
     checkBoolean('ordered', ordered);
+    if (signal !== undefined) checkSignal('signal', signal);
     if (chunkSize !== 'auto') checkPositiveInteger('chunkSize', chunkSize);
     const { url, maxWorkers, taskTimeout } = this.#options;
     const common = { url, name, priority: 0, signal, read: wholeReply };

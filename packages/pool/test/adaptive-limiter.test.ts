@@ -129,7 +129,15 @@ test.each<[string, Record<string, unknown>]>([
   ['`maxLimit` must be a number from 5', { minLimit: 5, maxLimit: 4 }],
   ['`initialLimit` must be a number from 1 to 10', { maxLimit: 10, initialLimit: 11 }],
   ['`tolerance` must be a number from 1 to 10, got 0.5', { tolerance: 0.5 }],
+  ['`clock` must be an object with a method `now`, got null', { clock: null }],
   ['AdaptiveLimiter has no option `limit`', { limit: 4 }],
 ])('refuses a bad option: %s', (message, options) => {
   expect(() => new AdaptiveLimiter(options)).toThrow(message);
+});
+
+test('refuses bad options of a call before it starts', async () => {
+  const limiter = new AdaptiveLimiter();
+  await expect(limiter.run(() => 1, { signal: null as never })).rejects.toThrow('`signal` must be an AbortSignal');
+  await expect(limiter.run(() => 1, { priority: 1 } as object)).rejects.toThrow('has no option `priority`');
+  expect(limiter.stats()).toMatchObject({ running: 0, completed: 0 });
 });

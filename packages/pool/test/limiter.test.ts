@@ -252,6 +252,7 @@ test('a hundred thousand jobs that end at once neither overflow the stack nor ru
 test.each<[string, Record<string, unknown>]>([
   ['`maxConcurrent` must be a positive integer, got 0', { maxConcurrent: 0 }],
   ['`maxQueue` must be a non-negative integer, got -1', { maxConcurrent: 1, maxQueue: -1 }],
+  ['`clock` must be an object with a method `now`, got 5', { maxConcurrent: 1, clock: 5 }],
   ['Limiter has no option `concurrency`', { concurrency: 3 }],
 ])('refuses a bad option: %s', (message, options) => {
   expect(() => new Limiter(options as never)).toThrow(message);
@@ -317,4 +318,18 @@ test('under any mix of calls: never above the limit, nothing lost, no turn leake
     }),
     { numRuns: 100 },
   );
+});
+
+test('refuses bad options of a call before it waits', async () => {
+  const limiter = new Limiter({ maxConcurrent: 1 });
+  const { fn, open } = gate();
+  const holding = limiter.run(fn);
+  for (const signal of [null, {}] as AbortSignal[]) {
+    await expect(limiter.run(() => 1, { signal })).rejects.toThrow('`signal` must be an AbortSignal');
+  }
+  await expect(limiter.run(() => 1, { wieght: 2 } as object)).rejects.toThrow('has no option `wieght`');
+  await expect(limiter.acquire(null as never)).rejects.toThrow('takes an options object, got null');
+  expect(limiter.stats().waiting).toBe(0);
+  open();
+  await holding;
 });

@@ -246,6 +246,10 @@ test.each<[string, () => unknown]>([
     '`items` must be an iterable or an async iterable, got number',
     () => mapConcurrent(5 as never, () => 1, { concurrency: 1 }),
   ],
+  [
+    '`signal` must be an AbortSignal, got null',
+    () => mapConcurrent([], () => 1, { concurrency: 1, signal: null as never }),
+  ],
   ['`fn` must be a function, got 3', () => mapConcurrent([], 3 as never, { concurrency: 1 })],
 ])('refuses bad arguments when it is called: %s', (message, call) => {
   expect(call).toThrow(message);

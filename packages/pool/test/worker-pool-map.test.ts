@@ -173,6 +173,7 @@ test('the timeout holds for each item on average', async () => {
 test.each<[string, Record<string, unknown>]>([
   ['`chunkSize` must be a positive integer, got 0', { chunkSize: 0 }],
   ['`ordered` must be a boolean', { ordered: 'yes' }],
+  ['`signal` must be an AbortSignal, got null', { signal: null }],
   ['map() has no option `concurrency`', { concurrency: 3 }],
 ])('refuses a bad option when it is called: %s', (message, options) => {
   expect(() => open().map([], options)).toThrow(message);

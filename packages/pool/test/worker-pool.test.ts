@@ -437,6 +437,7 @@ describe('a pool of threads', () => {
     ['`timeout` must be a positive number', { timeout: -1 }],
     ['`name` must be a non-empty string', { name: '' }],
     ['`priority` must be a number', { priority: NaN }],
+    ['`signal` must be an AbortSignal, got null', { signal: null }],
     ['run() has no option `retry`', { retry: 3 }],
   ])('rejects a call with a bad option: %s', async (message, options) => {
     await expect(open().run(1, options)).rejects.toThrow(message);

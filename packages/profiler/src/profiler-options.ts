@@ -1,4 +1,12 @@
-import { type Clock, checkBoolean, checkName, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
+import {
+  type Clock,
+  checkBoolean,
+  checkClock,
+  checkName,
+  checkOptions,
+  checkPositiveInteger,
+  checkRange,
+} from '@perf/core';
 import { realClock } from './real-clock.ts';
 
 /** Options of {@link Profiler}. */
@@ -42,8 +50,5 @@ export function profilerSettings(options: ProfilerOptions): ProfilerSettings {
   checkRange('sampleRate', sampleRate, { min: Number.MIN_VALUE, max: 1 });
   checkPositiveInteger('maxFunctions', maxFunctions);
   checkBoolean('cpu', cpu);
-  if (typeof (clock as Partial<Clock> | null)?.now !== 'function') {
-    throw new TypeError('`clock` must be an object with a `now` method');
-  }
-  return { name, sampleRate, maxFunctions, cpu, clock };
+  return { name, sampleRate, maxFunctions, cpu, clock: checkClock('clock', clock) };
 }

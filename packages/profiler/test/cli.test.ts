@@ -72,6 +72,16 @@ describe('perf-profile run', () => {
     expect(readdirSync(folder).some((name) => /^quick-\d{8}-\d{6}\.cpuprofile$/.test(name))).toBe(true);
   });
 
+  test('finds another name where that one is taken, as by a run in the same second', () => {
+    file('often.cjs', 'void 0;');
+    for (let second = 0; second < 20; second++) {
+      const time = new Date(Date.now() + second * 1_000).toISOString().slice(0, 19).replaceAll(/[-:]/g, '');
+      file(`often-${time.replace('T', '-')}.cpuprofile`, 'of an earlier run');
+    }
+    expect(perfProfile('run', 'often.cjs').code).toBe(0);
+    expect(readdirSync(folder).some((name) => /^often-\d{8}-\d{6}-2\.cpuprofile$/.test(name))).toBe(true);
+  });
+
   test('keeps the profile of a program that fails', () => {
     file('fails.mjs', `${BURN} hotLoop(30); throw new Error('broken');`);
     const { code, err } = perfProfile('run', '-o', 'fails.cpuprofile', 'fails.mjs');

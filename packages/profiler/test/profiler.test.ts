@@ -585,7 +585,7 @@ describe('bad input', () => {
     [{ sampleRate: 1.5 }, '`sampleRate` must be a number from'],
     [{ maxFunctions: 0 }, '`maxFunctions` must be a positive integer, got 0'],
     [{ cpu: 'yes' }, '`cpu` must be a boolean, got "yes"'],
-    [{ clock: {} }, '`clock` must be an object with a `now` method'],
+    [{ clock: {} }, '`clock` must be an object with a method `now`, got an object'],
     [{ name: '' }, '`name` must be a non-empty string'],
     [{ sampelRate: 1 }, 'Profiler has no option `sampelRate`'],
   ])('%o is refused', (options, message) => {

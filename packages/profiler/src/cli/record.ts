@@ -38,7 +38,11 @@ export async function record({ output: wanted, flame, ...request }: RecordReques
   process.exitCode = code;
 }
 
+/** A name that is free: a short program runs more than once in a second. */
 function defaultOutput(script: string): string {
   const time = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-');
-  return `${basename(script, extname(script))}-${time}.cpuprofile`;
+  const name = `${basename(script, extname(script))}-${time}`;
+  let output = `${name}.cpuprofile`;
+  for (let run = 2; existsSync(output); run++) output = `${name}-${run}.cpuprofile`;
+  return output;
 }
