@@ -1,11 +1,11 @@
+import { closing } from './closing.ts';
 import { loadConfig } from './config.ts';
 import { ToolStore } from './tool-store.ts';
 
 /** Starts every server of a configuration once and says what each offers. Resolves to whether all of them came up. */
 export async function check(file: string): Promise<boolean> {
   const config = await loadConfig(file);
-  await using store = await ToolStore.open(config);
-  const { servers } = store.stats();
+  const { servers } = await closing(await ToolStore.open(config), (store) => store.stats());
   for (const { name, status, reason, tools } of servers) {
     console.log(status === 'up' ? `${name}: up, ${tools} tools` : `${name}: ${status}, ${reason ?? 'unknown reason'}`);
   }

@@ -13,7 +13,7 @@ export async function connections(narrator: Narrator): Promise<void> {
   narrator.stop(`Connection pool: ${OPERATIONS} operations at once over at most ${MAX} real connections`);
   const server = await startLineServer();
   const { port } = server.listener.address() as AddressInfo;
-  await using pool = tcpPool({ host: '127.0.0.1', port, min: 5, max: MAX, name: 'tour-tcp' });
+  const pool = tcpPool({ host: '127.0.0.1', port, min: 5, max: MAX, name: 'tour-tcp' });
   await pool.warmUp();
   const { result: answers, took } = await timed(() =>
     Promise.all(

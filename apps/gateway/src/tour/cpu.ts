@@ -1,11 +1,12 @@
 import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Limiter, WorkerPool, mapConcurrent, recommendedConcurrency } from '@perf/pool';
+import { closing } from '../closing.ts';
 import { type Narrator, milliseconds, timed } from './narrator.ts';
 import { type Range, countPrimes } from './primes.ts';
 import type { Workspace } from './workspace.ts';
 
-const UP_TO = 3_000_000;
+const UP_TO = 6_000_000;
 const CHUNKS = 24;
 
 /** System level, CPU: as many operations at a time as the machine can use, for each kind of work its own number. */
@@ -38,11 +39,12 @@ async function readManyFiles(narrator: Narrator, root: string, concurrency: numb
     for (const name of files) bytes += await read(name);
     return bytes;
   });
-  await using limiter = new Limiter({ maxConcurrent: concurrency, name: 'tour-io' });
-  const limited = await timed(async () => {
-    const sizes = await Promise.all(files.map((name) => limiter.run(() => read(name))));
-    return sizes.reduce((sum, size) => sum + size, 0);
-  });
+  const limited = await closing(new Limiter({ maxConcurrent: concurrency, name: 'tour-io' }), (limiter) =>
+    timed(async () => {
+      const sizes = await Promise.all(files.map((name) => limiter.run(() => read(name))));
+      return sizes.reduce((sum, size) => sum + size, 0);
+    }),
+  );
   if (limited.result !== serial.result) throw new Error('the two ways of reading came to different bytes');
   narrator.found(`I/O pool: ${files.length} files one by one`, milliseconds(serial.took));
   narrator.found(`I/O pool: the same, ${concurrency} at a time`, milliseconds(limited.took));
@@ -52,17 +54,14 @@ async function countOnEveryCore(narrator: Narrator, cores: number): Promise<void
   const size = UP_TO / CHUNKS;
   const chunks = Array.from({ length: CHUNKS }, (_, index): Range => ({ from: index * size, to: (index + 1) * size }));
   const serial = await timed(() => chunks.reduce((sum, chunk) => sum + countPrimes(chunk), 0));
-  await using workers = new WorkerPool({
-    filename: new URL('./primes.ts', import.meta.url),
-    maxWorkers: cores,
-    minWorkers: cores,
-    name: 'tour-cpu',
-  });
-  const parallel = await timed(async () => {
-    let sum = 0;
-    for await (const count of workers.map<number>(chunks, { name: 'countPrimes', ordered: false })) sum += count;
-    return sum;
-  });
+  const filename = new URL('./primes.ts', import.meta.url);
+  const parallel = await closing(new WorkerPool({ filename, maxWorkers: cores, name: 'tour-cpu' }), (workers) =>
+    timed(async () => {
+      let sum = 0;
+      for await (const count of workers.map<number>(chunks, { name: 'countPrimes', ordered: false })) sum += count;
+      return sum;
+    }),
+  );
   if (parallel.result !== serial.result) throw new Error('the two ways of counting came to different numbers');
   narrator.found(`CPU pool: ${serial.result} primes in ${CHUNKS} chunks, this thread`, milliseconds(serial.took));
   narrator.found(

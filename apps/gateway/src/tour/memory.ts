@@ -1,5 +1,6 @@
 import { MemoryManager, tuneHeap } from '@perf/memory';
 import { MemoryCache } from '@perf/cache';
+import { closing } from '../closing.ts';
 import { type Narrator, megabytes } from './narrator.ts';
 
 /** System level, memory: heap settings, objects used again, and what to let go of when memory gets short. */
@@ -8,9 +9,10 @@ export async function memory(narrator: Narrator): Promise<void> {
   const tuning = tuneHeap();
   narrator.found('heap limit now', megabytes(tuning.current.heapSizeLimit));
   narrator.found('heap settings for this machine or container', tuning.nodeOptions);
-  await using manager = new MemoryManager({ name: 'tour' });
-  usePool(narrator, manager);
-  await relieve(narrator, manager);
+  await closing(new MemoryManager({ name: 'tour' }), async (manager) => {
+    usePool(narrator, manager);
+    await relieve(narrator, manager);
+  });
 }
 
 function usePool(narrator: Narrator, manager: MemoryManager): void {

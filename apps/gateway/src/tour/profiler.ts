@@ -9,7 +9,7 @@ const CALLS = 10;
 /** Monitoring: where the time goes, the biggest first. */
 export async function profiler(narrator: Narrator, { folder, store }: Workspace, out: string): Promise<void> {
   narrator.stop(`Profiler: ${CALLS} list_directory calls, the hottest functions, a flame graph`);
-  await using mine = new Profiler({ name: 'tour' });
+  const mine = new Profiler({ name: 'tour' });
   const list = mine.wrap((path: string) => store.callTool('files__list_directory', { path }), {
     name: 'list_directory',
   });
@@ -17,6 +17,7 @@ export async function profiler(narrator: Narrator, { folder, store }: Workspace,
   // Different folders, so that each call reaches the server.
   for (let index = 0; index < CALLS; index++) await list(join(folder, 'archive', `week-${index}`));
   const profile = recording.stop();
+  await mine.close();
   const report = mine.report('list_directory');
   if (report === undefined) throw new Error('the calls were not recorded');
   narrator.found('list_directory: calls / errors', `${report.calls} / ${report.errors}`);

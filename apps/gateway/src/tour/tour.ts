@@ -1,3 +1,4 @@
+import { closing } from '../closing.ts';
 import { batch } from './batch.ts';
 import { cache } from './cache.ts';
 import { connections } from './connections.ts';
@@ -24,6 +25,7 @@ export async function tour(stops: readonly string[], out: string): Promise<void>
   narrator.say('Starting a real MCP filesystem server on a copy of the sample folder …');
   const { result: workspace, took } = await timed(openWorkspace);
   narrator.found('up after', milliseconds(took));
-  await using _ = workspace;
-  for (const stop of stops.length > 0 ? stops : Object.keys(STOPS)) await STOPS[stop]?.(narrator, workspace, out);
+  await closing(workspace, async () => {
+    for (const stop of stops.length > 0 ? stops : Object.keys(STOPS)) await STOPS[stop]?.(narrator, workspace, out);
+  });
 }
