@@ -1,7 +1,11 @@
 import { MemoryManager, tuneHeap } from '@perf/memory';
 import { MemoryCache } from '@perf/cache';
+import { delay } from '@perf/core';
 import { closing } from '../closing.ts';
 import { type Narrator, megabytes } from './narrator.ts';
+
+/** Bytes the tour may take until its own limit is near. */
+const HEADROOM = 48 * 2 ** 20;
 
 /** System level, memory: heap settings, objects used again, and what to let go of when memory gets short. */
 export async function memory(narrator: Narrator): Promise<void> {
@@ -9,7 +13,9 @@ export async function memory(narrator: Narrator): Promise<void> {
   const tuning = tuneHeap();
   narrator.found('heap limit now', megabytes(tuning.current.heapSizeLimit));
   narrator.found('heap settings for this machine or container', tuning.nodeOptions);
-  await closing(new MemoryManager({ name: 'tour' }), async (manager) => {
+  // Close above what is in use, so that the tour need not fill the machine's memory.
+  const limit = Math.round((process.memoryUsage.rss() + HEADROOM) / 0.75);
+  await closing(new MemoryManager({ name: 'tour', monitor: { limit } }), async (manager) => {
     usePool(narrator, manager);
     await relieve(narrator, manager);
   });
@@ -26,22 +32,37 @@ function usePool(narrator: Narrator, manager: MemoryManager): void {
   narrator.show(`pool statistics: ${JSON.stringify(manager.pool('report-buffers').stats())}`);
 }
 
+/** Fills a cache until the process comes close to a limit, and shows how it gets away from it. */
 async function relieve(narrator: Narrator, manager: MemoryManager): Promise<void> {
-  const cache = new MemoryCache<number, string[]>({ maxSize: 100_000, name: 'tour-relief' });
-  for (let key = 0; key < 50_000; key++) cache.set(key, [`value ${key}`, 'x'.repeat(20)]);
-  manager.addReliever('cache', () => {
+  const cache = new MemoryCache<number, string[]>({ maxSize: 1_000_000, name: 'tour-relief' });
+  const stop = manager.addReliever('cache', () => {
     const { size } = cache;
     cache.clear();
     return size;
   });
-  const sample = manager.monitor.sample();
+  let sample = manager.monitor.sample();
   narrator.found(
-    'in use: resident / of the nearest limit',
-    `${megabytes(sample.rss)} / ${(sample.ratio * 100).toFixed(1)} %, ${sample.level}`,
+    'in use / limit of the tour',
+    `${megabytes(sample.rss)} / ${megabytes(sample.limit)}, ${sample.level}`,
   );
+  const fill = (key: number): unknown => cache.set(key, [`value ${key}`, 'x'.repeat(20)]);
+  let filled = 0;
+  while (sample.level === 'normal') {
+    fill(filled++);
+    if (filled % 10_000 === 0) sample = manager.monitor.sample();
+  }
+  narrator.found(
+    `pressure after ${filled.toLocaleString('en')} cached values`,
+    `${megabytes(sample.rss)}, ${sample.level}`,
+  );
+  while (manager.stats().reliefs === 0) await delay(1);
+  narrator.found('relieved by itself: values still cached', String(cache.size));
+  for (let key = 0; key < filled; key++) fill(key);
   const report = manager.relieve({ level: 'critical', gc: 'each' });
-  for (const { name, freed, items } of report.steps)
-    narrator.found(`relief: ${name}`, `${megabytes(freed)}${items === undefined ? '' : `, ${items} things`}`);
-  narrator.found('relief: all in all', `${megabytes(report.freed)} in ${report.took.toFixed(0)} ms`);
+  for (const { name, freed, items } of report.steps) {
+    narrator.found(`relief by hand: ${name}`, `${megabytes(freed)}${items === undefined ? '' : `, ${items} things`}`);
+  }
+  narrator.found('relief by hand: all in all', `${megabytes(report.freed)} in ${report.took.toFixed(0)} ms`);
+  stop();
   await cache.close();
 }
