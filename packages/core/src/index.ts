@@ -1,5 +1,6 @@
 export { abortable } from './abortable.ts';
 export { activeSpanContext } from './active-span.ts';
+export { type CgroupFolder, type ReadFile, cgroupFolders } from './cgroup-folders.ts';
 export {
   MAX_TIMER_DELAY,
   checkBoolean,

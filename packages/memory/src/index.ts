@@ -6,7 +6,7 @@ export {
   type SnapshotRefusal,
   captureSnapshotNearLimit,
 } from './capture-snapshot.ts';
-export type { ReadFile } from './cgroup.ts';
+export type { ReadFile } from '@perf/core';
 export type { OnCallbackError } from './error-reporter.ts';
 export {
   DoubleReleaseError,

@@ -8,8 +8,8 @@ import {
   checkPositiveInteger,
   checkRange,
   systemClock,
+  type ReadFile,
 } from '@perf/core';
-import type { ReadFile } from './cgroup.ts';
 import type { OnCallbackError } from './error-reporter.ts';
 import { MemoryReader } from './memory-reader.ts';
 import type { MemorySource } from './memory-reading.ts';

@@ -1,8 +1,9 @@
+import type { ReadFile } from '@perf/core';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
 import { isMainThread, resourceLimits } from 'node:worker_threads';
-import { type LimitedGroup, type ReadFile, findLimitedGroup, workingSet } from './cgroup.ts';
+import { type LimitedGroup, findLimitedGroup, workingSet } from './cgroup.ts';
 import type { MemoryReading, MemorySource } from './memory-reading.ts';
 import { oldSpaceLimit, readV8Flags } from './v8-flags.ts';
 import { type GcWatch, watchGc } from './watch-gc.ts';

@@ -1,7 +1,6 @@
-import { checkBoolean, checkCount, checkOptions, checkPositiveInteger } from '@perf/core';
+import { checkBoolean, checkCount, checkOptions, checkPositiveInteger, type ReadFile } from '@perf/core';
 import { totalmem } from 'node:os';
 import { getHeapStatistics, setFlagsFromString } from 'node:v8';
-import type { ReadFile } from './cgroup.ts';
 import { planHeap } from './heap-plan.ts';
 import { findContainerLimit } from './memory-reader.ts';
 import { type V8MemoryFlags, readV8Flags } from './v8-flags.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { checkOneOf } from '@perf/core';
-import { type ReadFile, cgroupCpuLimit } from './cgroup-cpu-limit.ts';
+import { checkOneOf, type ReadFile } from '@perf/core';
+import { cgroupCpuLimit } from './cgroup-cpu-limit.ts';
 
 /** What the work waits for: the processor, disks and databases, or other services. */
 export type WorkKind = 'cpu' | 'io' | 'async';
