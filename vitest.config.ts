@@ -25,6 +25,9 @@ export default defineConfig({
     // Two cores are the smallest machine the suite must pass on, and some tests start real servers, or install one.
     testTimeout: 60_000,
     hookTimeout: 180_000,
+    // Tests run the sources, and Node strips the types of what a worker thread imports with WebAssembly. When V8 of Node 24 collects the code of that while
+    // many threads come and go, it may end the process ("Check failed: end > addr"; nodejs/node#64500 looks like the same). Published packages are JavaScript.
+    execArgv: ['--no-wasm-code-gc'],
     projects: folders.map(({ name, root }) => ({ extends: true as const, root, test: { name } })),
   },
 });

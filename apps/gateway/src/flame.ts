@@ -7,6 +7,8 @@ export class FlameService implements Closeable {
   readonly #workers = new WorkerPool({
     name: 'flame',
     filename: new URL('./flame-worker.ts', import.meta.url),
+    // A profile that is too big for a heap ends a process of its own, not the gateway.
+    runtime: 'child_process',
     minWorkers: 0,
     maxWorkers: 1,
     idleTimeout: 10_000,

@@ -1,6 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { testReadme } from '@perf/testkit';
-import './no-wasm-code-gc.ts';
 
 const readme = new URL('../README.md', import.meta.url);
 

@@ -9,7 +9,6 @@ import {
 import { TracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
 import { afterEach, expect, test } from 'vitest';
 import { AdaptiveLimiter, Limiter, WorkerPool } from '../src/index.ts';
-import './no-wasm-code-gc.ts';
 
 afterEach(() => {
   metrics.disable();

@@ -1,7 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { TaskCloneError, WorkerExitError, WorkerPool, type WorkerPoolOptions } from '../src/index.ts';
-import './no-wasm-code-gc.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
 const SLOW = { timeout: 20_000 };

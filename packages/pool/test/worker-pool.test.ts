@@ -17,7 +17,6 @@ import {
   type WorkerPoolOptions,
   WorkerStartError,
 } from '../src/index.ts';
-import './no-wasm-code-gc.ts';
 
 // Each worker is a new thread or process, on a machine that may be busy.
 vi.setConfig({ testTimeout: 30_000 });
