@@ -19,15 +19,31 @@ export interface RedisServer {
 }
 
 const SERVERS = ['redis-server', 'valkey-server'];
+const ADVICE =
+  'install redis-server or valkey-server (Debian: `apt-get install redis-server`, macOS: `brew install redis`) and put it on PATH';
 
 /**
- * Starts a real Redis or Valkey on a free port of 127.0.0.1, without persistence. The binary is the first of `redis-server`, `valkey-server` on PATH; as root on Debian
- * it is installed where it is missing. There is no fallback to a fake.
+ * A real Redis or Valkey: a server of the test's own on a free port of 127.0.0.1, without persistence, from the first of `redis-server` and `valkey-server`
+ * on PATH; else the one at `REDIS_URL`; else, as root on Debian, one that is installed now. There is no fallback to a fake.
  *
  * @throws Error saying what to install
  */
 export async function startRedis(args: readonly string[] = []): Promise<RedisServer> {
-  const binary = findServer() ?? installServer();
+  const found = findServer();
+  const url = process.env['REDIS_URL'];
+  // With settings of the test's own, only a server of its own will do.
+  if (found === undefined && url !== undefined && args.length === 0) return foreignRedis(url);
+  return startOwn(found ?? installServer(), args);
+}
+
+/** Somebody else's server: it may be used, not killed. */
+function foreignRedis(url: string): RedisServer {
+  const refuse = (): Promise<never> =>
+    Promise.reject(new Error(`this test kills its Redis, so it cannot use REDIS_URL: ${ADVICE}`));
+  return { url, port: Number(new URL(url).port || 6379), kill: refuse, restart: refuse, stop: () => Promise.resolve() };
+}
+
+async function startOwn(binary: string, args: readonly string[]): Promise<RedisServer> {
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), 'perf-redis-'));
   let child: ChildProcess | undefined;
@@ -76,19 +92,20 @@ function findServer(): string | undefined {
 
 function installServer(): string {
   if (process.platform === 'linux' && process.getuid?.() === 0) {
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    // Test files run side by side, and may all come here.
+    const lock = join(tmpdir(), 'perf-install.lock');
+    const script =
+      'command -v redis-server || (apt-get update && apt-get install -y --no-install-recommends redis-server)';
     try {
-      const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-      execFileSync('apt-get', ['update'], { stdio: 'ignore', env });
-      execFileSync('apt-get', ['install', '-y', '--no-install-recommends', 'redis-server'], { stdio: 'ignore', env });
+      execFileSync('flock', [lock, 'sh', '-c', script], { stdio: 'ignore', env });
     } catch {
       // Reported below, with what to do.
     }
   }
   const found = findServer();
   if (found !== undefined) return found;
-  throw new Error(
-    'these tests need a real Redis: install redis-server or valkey-server (Debian: `apt-get install redis-server`, macOS: `brew install redis`) and put it on PATH',
-  );
+  throw new Error(`these tests need a real Redis: ${ADVICE}`);
 }
 
 async function answering(port: number, child: ChildProcess): Promise<void> {
