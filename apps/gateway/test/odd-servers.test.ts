@@ -1,0 +1,58 @@
+import { describe, expect, test, vi } from 'vitest';
+import type { ToolStore } from '../src/tool-store.ts';
+import { isRunning, serverProcesses } from './support/children.ts';
+import { oddServer, openOddStore } from './support/odd-store.ts';
+
+const text = (result: unknown): unknown => (result as { content: { text: string }[] }).content[0]?.text;
+const names = (store: ToolStore): string[] => store.listTools().map(({ name }) => name);
+const processes = (): Promise<number[]> => serverProcesses(process.pid, 'odd-server');
+
+describe('a server', () => {
+  test('that prints what is no message is understood all the same', async () => {
+    await using store = await openOddStore(['garbage']);
+    expect(text(await store.callTool('odd__get'))).toBe('v0');
+  });
+
+  test('without tools is up, and nothing is printed about it', async () => {
+    const debug = vi.spyOn(console, 'debug');
+    await using store = await openOddStore(['toolless']);
+    expect(store.stats().servers[0]).toMatchObject({ status: 'up', tools: 0 });
+    expect(debug).not.toHaveBeenCalled();
+  });
+
+  test('whose output schema is wrong has its results passed on as they are', async () => {
+    await using store = await openOddStore();
+    expect(text(await store.callTool('odd__structured'))).toBe('no structure');
+  });
+
+  test('that sends a message of 40 MB is answered within its time', async () => {
+    await using store = await openOddStore([], { timeout: 10_000 });
+    expect(text(await store.callTool('odd__big', { bytes: 40 * 2 ** 20 }))).toHaveLength(40 * 2 ** 20);
+  });
+});
+
+describe('a session', () => {
+  test('ends with its server’s output, though the process goes on', async () => {
+    await using store = await openOddStore();
+    const before = await processes();
+    await expect(store.callTool('odd__close_output')).rejects.toMatchObject({
+      code: 'PERF_GATEWAY_SERVER_UNAVAILABLE',
+    });
+    expect(text(await store.callTool('odd__get'))).toBe('v0');
+    expect(before.filter(isRunning)).toEqual([]);
+  });
+
+});
+
+describe('closing', () => {
+  test('ends a stubborn server whose launcher was killed before', async () => {
+    const { command, args } = oddServer(['stubborn']) as { command: string; args: string[] };
+    const line = [command, ...args].map((part) => `'${part}'`).join(' ');
+    const store = await openOddStore([], { command: 'sh', args: ['-c', `${line}; true`] });
+    const both = await processes();
+    expect(both).toHaveLength(2);
+    process.kill(Math.min(...both), 'SIGKILL');
+    await store.close();
+    expect(both.filter(isRunning)).toEqual([]);
+  }, 15_000);
+});
