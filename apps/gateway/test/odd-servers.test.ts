@@ -31,6 +31,20 @@ describe('a server', () => {
   });
 });
 
+describe('a list of tools', () => {
+  test('that changes while it is on its way is asked for again', async () => {
+    await using store = await openOddStore(['changing']);
+    await vi.waitFor(() => expect(names(store)).toContain('odd__extra_0'), { timeout: 5_000 });
+  });
+
+  test('that is said to have changed a thousand times is asked for once', async () => {
+    await using store = await openOddStore();
+    await store.callTool('odd__flood');
+    await vi.waitFor(() => expect(names(store)).toContain('odd__extra_0'), { timeout: 5_000 });
+    expect(text(await store.callTool('odd__lists'))).toBe('2');
+  });
+});
+
 describe('a session', () => {
   test('ends with its server’s output, though the process goes on', async () => {
     await using store = await openOddStore();
@@ -42,6 +56,22 @@ describe('a session', () => {
     expect(before.filter(isRunning)).toEqual([]);
   });
 
+  test('with a process that hangs is replaced after the first call that gets no answer', async () => {
+    await using store = await openOddStore([], { timeout: 300 });
+    const [hung] = await processes();
+    process.kill(hung!, 'SIGSTOP');
+    await expect(store.callTool('odd__get')).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
+    await vi.waitFor(() => expect(isRunning(hung!)).toBe(false), { timeout: 15_000 });
+    await vi.waitFor(async () => expect(text(await store.callTool('odd__get'))).toBe('v0'), { timeout: 5_000 });
+  });
+
+  test('with a process that only takes long is kept', async () => {
+    await using store = await openOddStore([], { timeout: 300 });
+    const before = await processes();
+    await expect(store.callTool('odd__never')).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
+    expect(text(await store.callTool('odd__get'))).toBe('v0');
+    expect(await processes()).toEqual(before);
+  });
 });
 
 describe('closing', () => {
