@@ -74,6 +74,19 @@ describe('a session', () => {
   });
 });
 
+describe('the cache', () => {
+  test('keeps nothing while a change that was aborted may still be made', async () => {
+    await using store = await openOddStore([], { cacheTtl: 60_000 });
+    expect(text(await store.callTool('odd__get'))).toBe('v0');
+    const leaving = new AbortController();
+    setTimeout(() => leaving.abort('left'), 50);
+    const { signal } = leaving;
+    await expect(store.callTool('odd__slow_set', { value: 'v1', ms: 300 }, { signal })).rejects.toBe('left');
+    expect(text(await store.callTool('odd__get'))).toBe('v0');
+    await vi.waitFor(async () => expect(text(await store.callTool('odd__get'))).toBe('v1'), { timeout: 5_000 });
+  });
+});
+
 describe('closing', () => {
   test('ends a stubborn server whose launcher was killed before', async () => {
     const { command, args } = oddServer(['stubborn']) as { command: string; args: string[] };
