@@ -87,6 +87,12 @@ describe('the cache', () => {
   });
 });
 
+test('the cache counts what an entry takes beside its result', async () => {
+  await using store = await openOddStore([], { cacheTtl: 60_000 });
+  for (let place = 0; place < 10; place++) await store.callTool('odd__get', { place });
+  expect(store.stats().cache.bytes).toBeGreaterThan(5_000);
+});
+
 describe('closing', () => {
   test('ends a stubborn server whose launcher was killed before', async () => {
     const { command, args } = oddServer(['stubborn']) as { command: string; args: string[] };
