@@ -93,7 +93,22 @@ test('the cache counts what an entry takes beside its result', async () => {
   expect(store.stats().cache.bytes).toBeGreaterThan(5_000);
 });
 
+describe('a batch', () => {
+  test('takes arguments that are null for none', async () => {
+    await using store = await openOddStore();
+    const outcomes = await store.batchCall([{ toolName: 'odd__get', arguments: null as unknown as undefined }]);
+    expect(outcomes).toMatchObject([{ status: 'fulfilled' }]);
+  });
+});
+
 describe('closing', () => {
+  test('waits a while for a running call, and not for its whole timeout', async () => {
+    const store = await openOddStore();
+    const call = expect(store.callTool('odd__never')).rejects.toMatchObject({ code: 'PERF_BATCH_CLOSED' });
+    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1));
+    await Promise.all([store.close(), call]);
+  }, 15_000);
+
   test('ends a stubborn server whose launcher was killed before', async () => {
     const { command, args } = oddServer(['stubborn']) as { command: string; args: string[] };
     const line = [command, ...args].map((part) => `'${part}'`).join(' ');
