@@ -1,9 +1,12 @@
 import { loadConfig } from './config.ts';
+import { stopSignal } from './stop-signal.ts';
 import { ToolStore } from './tool-store.ts';
 
 /** Starts every server of a configuration once and says what each offers. Resolves to whether all of them came up. */
 export async function check(file: string): Promise<boolean> {
   const config = await loadConfig(file);
+  // What was started so far ends with the process.
+  void stopSignal().then(() => process.exit(130));
   await using store = await ToolStore.open(config);
   const { servers } = store.stats();
   for (const { name, status, reason, tools } of servers) {
