@@ -1,4 +1,4 @@
-import { type Server as HttpServer, createServer } from 'node:http';
+import { type Server as HttpServer, type RequestListener, createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import type { McpHttpHandler } from '@modelcontextprotocol/server';
@@ -44,14 +44,17 @@ export class Gateway implements Closeable {
    */
   static async start(config: GatewayConfig, options: GatewayOptions): Promise<Gateway> {
     const http = createServer();
+    let handle: RequestListener = (_, response) =>
+      void response.writeHead(503, { 'retry-after': '1' }).end('starting\n');
+    http.on('request', (request, response) => handle(request, response));
     await listen(http, options.port);
     const telemetry = startTelemetry();
     const store = await ToolStore.open(config, options);
     const endpoint = createEndpoint(store);
     const flames = new FlameService();
     const app = createHttpApp({ store, endpoint, telemetry, flame: (milliseconds) => flames.record(milliseconds) });
-    const handle = getRequestListener(app.fetch);
-    http.on('request', (request, response) => void handle(request, response));
+    const answer = getRequestListener(app.fetch);
+    handle = (request, response) => void answer(request, response);
     return new Gateway({ store, endpoint, flames, telemetry, http });
   }
 

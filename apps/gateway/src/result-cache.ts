@@ -4,6 +4,8 @@ import { cacheKey } from './cache-key.ts';
 import type { CallOptions, ToolCall, ToolResult } from './upstream/session.ts';
 
 const MAX_BYTES = 32 * 2 ** 20;
+/** What an entry takes beside its key and its result, roughly; for small results that is most of it. */
+const ENTRY_BYTES = 512;
 const COMPRESS_FROM = 16 * 2 ** 10;
 
 /** An answer that must not be kept: it is handed to the callers that wait for it, and to nobody else. */
@@ -20,7 +22,7 @@ export interface ResultCacheStats {
   /** Calls that needed no call of their own to the server. */
   readonly hits: number;
   readonly misses: number;
-  /** Bytes of the results held. */
+  /** Bytes that the results held take. */
   readonly bytes: number;
 }
 
@@ -35,7 +37,8 @@ export class ResultCache {
   readonly #cache: TieredCache<string, Uint8Array>;
 
   constructor(name: string, ttl: number) {
-    this.#cache = new TieredCache({ memory: { maxWeight: MAX_BYTES, weigh: (bytes) => bytes.byteLength }, ttl, name });
+    const weigh = (bytes: Uint8Array, key: string): number => bytes.byteLength + 2 * key.length + ENTRY_BYTES;
+    this.#cache = new TieredCache({ memory: { maxWeight: MAX_BYTES, weigh }, ttl, name });
   }
 
   /** The result of `call`, from the cache or by `load`; the load is aborted when all that wait for it have left. */

@@ -1,5 +1,6 @@
 import { loadConfig } from './config.ts';
 import { Gateway } from './gateway.ts';
+import { stopSignal } from './stop-signal.ts';
 import type { UpstreamStatus } from './upstream/upstream.ts';
 
 export interface ServeFlags {
@@ -14,14 +15,17 @@ export interface ServeFlags {
 export async function serve({ config: file, port }: ServeFlags): Promise<void> {
   const config = await loadConfig(file);
   console.error(`Starting ${[...config.servers.keys()].join(', ')} …`);
-  const gateway = await Gateway.start(config, { port, onStatus: reportStatus });
+  const stopped = stopSignal();
+  const gateway = await Promise.race([Gateway.start(config, { port, onStatus: reportStatus }), stopped]);
+  // What was started so far ends with the process.
+  if (gateway === undefined) process.exit(130);
   const { servers } = gateway.store.stats();
   if (servers.every(({ status }) => status !== 'up')) {
     await gateway.close();
     throw new Error('none of the servers came up');
   }
   announce(gateway);
-  await signalled();
+  await stopped;
   console.error('Shutting down: running calls may finish, then the servers end …');
   await gateway.close();
 }
@@ -55,20 +59,4 @@ Call a tool:
     -d '${call}'
 
 Stop with Ctrl+C.`);
-}
-
-/** Milliseconds in which a further signal is the first one again: a terminal signals every process, and launchers pass it on. */
-const ECHO = 1_000;
-
-/** Resolves at the first signal. A later one does not wait for the shutdown: whoever sends it wants out. */
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    let first: number | undefined;
-    const onSignal = (): void => {
-      first ??= performance.now();
-      if (performance.now() - first > ECHO) process.exit(130);
-      resolve();
-    };
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal);
-  });
 }

@@ -14,6 +14,8 @@ export interface ServerStats extends UpstreamStats {
 export class ServerTools {
   readonly #upstream: Upstream;
   readonly #cache: ResultCache | undefined;
+  /** Until when a change that nobody waits for any more may still be made. */
+  #unsettledUntil = 0;
 
   constructor(name: string, config: ServerConfig, events: UpstreamEvents) {
     this.#cache = config.cacheTtl === undefined ? undefined : new ResultCache(name, config.cacheTtl);
@@ -53,7 +55,8 @@ export class ServerTools {
   call(call: UpstreamCall): Promise<ToolResult> {
     if (this.#cache === undefined) return this.#upstream.call(call);
     const tool = this.describe(call.name);
-    if (tool !== undefined && isCacheable(tool)) return this.#callCached(this.#cache, call);
+    if (tool !== undefined && isCacheable(tool) && performance.now() >= this.#unsettledUntil)
+      return this.#callCached(this.#cache, call);
     if (this.#upstream.kindOf(call.name) === 'read') return this.#upstream.call(call);
     return this.#callChanging(this.#cache, call);
   }
@@ -84,6 +87,10 @@ export class ServerTools {
     await cache.clear();
     try {
       return await this.#upstream.call(call);
+    } catch (error) {
+      // Aborted, late or lost: the server may make the change all the same, at a time that nobody will hear of.
+      this.#unsettledUntil = performance.now() + this.#upstream.config.timeout;
+      throw error;
     } finally {
       await cache.clear();
     }

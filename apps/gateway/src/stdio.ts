@@ -1,20 +1,28 @@
+import { Console } from 'node:console';
 import { serveStdio } from '@modelcontextprotocol/server/stdio';
 import { loadConfig } from './config.ts';
 import { createServer } from './mcp-endpoint.ts';
-import { ToolStore } from './tool-store.ts';
+import { stopSignal } from './stop-signal.ts';
+import { ToolStore, type ToolStoreOptions } from './tool-store.ts';
 
 /** Serves the tools to the one client on standard input and output, until it hangs up. Standard output carries the protocol and nothing else. */
 export async function stdio(file: string): Promise<void> {
-  const store = await ToolStore.open(await loadConfig(file), {
-    onStatus: (server, status, reason) =>
-      console.error(`server "${server}" is ${status}${reason === undefined ? '' : `: ${reason}`}`),
-  });
+  // Nor may a library print there.
+  globalThis.console = new Console(process.stderr);
+  const stopped = stopSignal();
+  const config = await loadConfig(file);
+  const onStatus: ToolStoreOptions['onStatus'] = (server, status, reason) =>
+    console.error(`server "${server}" is ${status}${reason === undefined ? '' : `: ${reason}`}`);
+  const store = await Promise.race([ToolStore.open(config, { onStatus }), stopped]);
+  // What was started so far ends with the process.
+  if (store === undefined) process.exit(130);
   const handle = serveStdio(() => createServer(store));
-  await new Promise<void>((resolve) => {
+  const left = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve);
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    // Writing to a client that is gone; more than one write may fail.
+    process.stdout.on('error', () => resolve());
   });
+  await Promise.race([left, stopped]);
   await handle.close();
   await store.close();
 }

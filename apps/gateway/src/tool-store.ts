@@ -1,4 +1,4 @@
-import { type Closeable, LazyMeter } from '@perf/core';
+import { type Closeable, LazyMeter, deadline } from '@perf/core';
 import { MemoryManager } from '@perf/memory';
 import { Limiter } from '@perf/pool';
 import { Profiler } from '@perf/profiler';
@@ -13,6 +13,8 @@ import type { UpstreamStatus } from './upstream/upstream.ts';
 
 const MAX_IN_FLIGHT = 512;
 const MAX_WAITING = 2_048;
+/** Milliseconds that calls under way get to finish in when the store closes. */
+const GRACE = 5_000;
 
 /** One call of a batch. */
 export interface BatchCall {
@@ -115,11 +117,11 @@ export class ToolStore implements Closeable {
     options: StoreCallOptions = {},
   ): Promise<PromiseSettledResult<ToolResult>[]> {
     const outcomes: PromiseSettledResult<ToolResult>[] = Array.from({ length: calls.length });
-    const planned = calls.map(({ toolName, arguments: args = {} }) => {
+    const planned = calls.map(({ toolName, arguments: args }) => {
       const route = this.#routes.get(toolName);
       return route === undefined
         ? { server: '', writes: false, subject: undefined }
-        : route.tools.plan(route.tool, args);
+        : route.tools.plan(route.tool, args ?? {});
     });
     const settle = async (index: number): Promise<void> => {
       const [outcome] = await Promise.allSettled([this.#call(calls[index] as BatchCall, options)]);
@@ -145,7 +147,7 @@ export class ToolStore implements Closeable {
     });
   }
 
-  /** Refuses new calls, lets running ones finish, then ends every server that was started here. */
+  /** Refuses new calls, lets running ones finish for a while, then ends every server that was started here. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -156,12 +158,13 @@ export class ToolStore implements Closeable {
   }
 
   async #close(): Promise<void> {
-    await this.#limiter.close();
+    const drained = this.#limiter.close();
+    await deadline(() => drained, { timeout: GRACE }).catch(() => {});
     await Promise.all([...this.#servers.values()].map((server) => server.close()));
     await Promise.all([this.memory.close(), this.profiler.close()]);
   }
 
-  async #call({ toolName, arguments: args = {} }: BatchCall, options: StoreCallOptions): Promise<ToolResult> {
+  async #call({ toolName, arguments: args }: BatchCall, options: StoreCallOptions): Promise<ToolResult> {
     const route = this.#routes.get(toolName);
     if (route === undefined) throw new UnknownToolError(toolName);
     this.#total++;
@@ -169,7 +172,7 @@ export class ToolStore implements Closeable {
     const span = this.profiler.span(toolName);
     let outcome = 'error';
     try {
-      const call = { name: route.tool, arguments: args, ...options };
+      const call = { name: route.tool, arguments: args ?? {}, ...options };
       const result = await this.#limiter.run(() => route.tools.call(call), { signal: options.signal });
       outcome = result.isError === true ? 'tool_error' : 'ok';
       return result;

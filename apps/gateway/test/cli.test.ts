@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -92,6 +93,30 @@ describe('perf-gateway serve', () => {
   });
 });
 
+describe('perf-gateway, while its servers are starting', () => {
+  test.each(['serve', 'stdio'])('%s: a SIGTERM leaves none of them behind', async (command) => {
+    const sleeper = {
+      command: process.execPath,
+      args: ['-e', "process.on('SIGTERM', () => {}); setInterval(() => {}, 1000); 'sleeper'"],
+    };
+    const config = await workspace.configFile({ disabled: true }, { sleeper });
+    const args = [CLI, command, '--config', config, ...(command === 'serve' ? ['--port', '0'] : [])];
+    const child = spawn(process.execPath, args, { stdio: ['pipe', 'ignore', 'ignore'] });
+    const servers = await vi.waitFor(
+      async () => {
+        const found = await serverProcesses(child.pid!, 'sleeper');
+        expect(found).not.toEqual([]);
+        return found;
+      },
+      { timeout: 10_000 },
+    );
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    await ended;
+    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]));
+  });
+});
+
 describe('bad input is one clear line and a non-zero exit', () => {
   test('a configuration that is missing or broken', async () => {
     const missing = await run('serve', '--config', '/nowhere/mcp.json', '--port', '0');
@@ -115,6 +140,7 @@ describe('bad input is one clear line and a non-zero exit', () => {
   test.each([
     [['serve', '--port', 'x'], /--port.*number from 0 to 65535/],
     [['tour', 'moon'], /the tour has no stop "moon"/],
+    [['tour', 'toString'], /the tour has no stop "toString"/],
     [['nonsense'], /too many arguments|unknown command/],
   ])('%j', async (args, message) => {
     const { code, stderr } = await run(...args);
@@ -122,6 +148,25 @@ describe('bad input is one clear line and a non-zero exit', () => {
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n\s+at /);
   });
+});
+
+test('an interrupted tour takes away what it has made', async () => {
+  const temporary = join(workspace.folder, 'tmp');
+  await mkdir(temporary);
+  const child = spawn(process.execPath, [CLI, 'tour', 'cpu'], {
+    env: { ...process.env, TMPDIR: temporary },
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+  const ended = once(child, 'exit');
+  child.kill('SIGINT');
+  expect(await ended).toEqual([1, null]);
+  expect(await readdir(temporary)).toEqual([]);
+});
+
+test('a tour with no place for its flame graph fails before it starts', async () => {
+  const { code, stdout } = await run('tour', 'profiler', '--out', join(await workspace.configFile(), 'below-a-file'));
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
 });
 
 test('check says what each server offers, and fails if one is down', async () => {

@@ -1,12 +1,16 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Client as ModernClient, StreamableHTTPClientTransport as ModernTransport } from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { parseConfig } from '../src/config.ts';
 import { Gateway } from '../src/gateway.ts';
+import { oddServer } from './support/odd-store.ts';
 import { type TestWorkspace, createWorkspace } from './support/workspace.ts';
 
 const require = createRequire(import.meta.url);
@@ -169,6 +173,19 @@ describe('the other routes', () => {
   test('what there is not is a 404', async () => {
     expect((await get('/nothing')).status).toBe(404);
   });
+});
+
+test('a request that comes while the servers are starting is told so', async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  const late = parseConfig(JSON.stringify({ mcpServers: { odd: oddServer(['late']) } }), '/mcp.json');
+  const starting = Gateway.start(late, { port });
+  const early = await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/readyz`));
+  expect(early.status).toBe(503);
+  await using started = await starting;
+  expect((await fetch(`${started.url}/readyz`)).status).toBe(200);
 });
 
 test('a port in use is one clear line, and nothing is left running', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { Profiler, renderFlameGraph, startCpuProfile, topFunctions } from '@perf/profiler';
 import { type Narrator, milliseconds } from './narrator.ts';
@@ -30,7 +30,6 @@ export async function profiler(narrator: Narrator, { folder, store }: Workspace,
   narrator.say('');
   narrator.say('Hottest functions of this process during the calls, by their own time:');
   for (const { name, self } of topFunctions(profile, 5)) narrator.found(`  ${name}`, milliseconds(self));
-  await mkdir(out, { recursive: true });
   const file = resolve(join(out, 'list-directory.html'));
   await writeFile(file, renderFlameGraph(profile, { title: 'list_directory through the gateway' }));
   narrator.found('flame graph', file);

@@ -1,14 +1,9 @@
-import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Client, type Tool, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import type { HttpServer, ServerConfig, StdioServer } from '../config.ts';
 import { resolveCommand } from './command.ts';
-import { endTree, snapshotTree } from './process-tree.ts';
 import type { CallOptions, Session, ToolCall, ToolDescription, ToolResult } from './session.ts';
-import { StderrTail } from './stderr-tail.ts';
 import { StdioTransport } from './stdio-transport.ts';
-
-/** A message of up to this many bytes is read; the SDK's own limit of 10 MiB would end the session of a server that sends a large file. */
-const MAX_MESSAGE = 64 * 1024 * 1024;
 
 /** Milliseconds a server gets to answer the handshake. */
 const HANDSHAKE_TIMEOUT = 30_000;
@@ -22,25 +17,18 @@ export function openSession(config: ServerConfig, signal: AbortSignal): Promise<
 }
 
 async function openStdio(config: StdioServer, signal: AbortSignal): Promise<Session> {
-  const { command, args } = resolveCommand(config);
-  const transport = new StdioTransport({
-    command,
-    args: [...args],
-    cwd: config.cwd,
-    env: { ...getDefaultEnvironment(), ...config.env },
-    stderr: 'pipe',
-    maxBufferSize: MAX_MESSAGE,
-  });
-  const stderr = new StderrTail(transport.stderr);
+  const { cwd, env } = config;
+  const transport = new StdioTransport({ ...resolveCommand(config), cwd, env: { ...getDefaultEnvironment(), ...env } });
   const client = newClient('legacy');
   try {
     await client.connect(transport, { signal, timeout: HANDSHAKE_TIMEOUT });
   } catch (error) {
-    await closeTree(client, transport.startedPid);
+    // The client closes it too, but does not wait.
+    await transport.close();
     if (signal.aborted) throw signal.reason;
-    throw new Error(describeStartFailure(error as Error, config.command, stderr), { cause: error });
+    throw new Error(describeStartFailure(error as Error, config.command, transport.lastError), { cause: error });
   }
-  return new SdkSession(client, transport.startedPid);
+  return new SdkSession(client, transport);
 }
 
 async function openHttp(config: HttpServer, signal: AbortSignal): Promise<Session> {
@@ -57,62 +45,66 @@ async function openHttp(config: HttpServer, signal: AbortSignal): Promise<Sessio
     const detail = cause instanceof Error ? `${message}: ${cause.message}` : message;
     throw new Error(`${config.url} does not answer as an MCP server (${detail})`, { cause: error });
   }
-  return new SdkSession(client, undefined);
+  return new SdkSession(client, transport);
 }
 
 function newClient(mode: 'legacy' | 'auto'): Client {
   return new Client({ name: 'perf-gateway', version: '0.1.0' }, { versionNegotiation: { mode } });
 }
 
-function describeStartFailure(error: Error, command: string, stderr: StderrTail): string {
+function describeStartFailure(error: Error, command: string, said: string | undefined): string {
   const { code } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `there is no command "${command}" (or its working directory is missing)`;
   if (code === 'EACCES') return `the command "${command}" may not be executed`;
-  const said = stderr.lastLine;
   return `"${command}" ended or failed before it answered as an MCP server: ${said ?? error.message}`;
 }
 
-/** Closes the client and sees to it that nothing of its process is left: the SDK signals only the process it started, and after a failed start does not wait. */
-async function closeTree(client: Client, pid: number | undefined): Promise<void> {
-  const tree = pid === undefined ? [] : await snapshotTree(pid);
-  await client.close().catch(() => {});
-  await endTree(tree);
-}
-
 class SdkSession implements Session {
-  readonly pid: number | undefined;
   onclose: (() => void) | undefined;
   onerror: ((error: Error) => void) | undefined;
   onToolsChanged: (() => void) | undefined;
   readonly #client: Client;
+  readonly #transport: StdioTransport | StreamableHTTPClientTransport;
+  #tools: ReadonlyMap<string, Tool> = new Map();
 
-  constructor(client: Client, pid: number | undefined) {
+  constructor(client: Client, transport: StdioTransport | StreamableHTTPClientTransport) {
     this.#client = client;
-    this.pid = pid;
+    this.#transport = transport;
     client.onclose = () => this.onclose?.();
     client.onerror = (error) => this.onerror?.(error);
     client.setNotificationHandler('notifications/tools/list_changed', () => this.onToolsChanged?.());
   }
 
+  get pid(): number | undefined {
+    return this.#transport instanceof StdioTransport ? this.#transport.pid : undefined;
+  }
+
   async listTools({ signal, timeout }: CallOptions): Promise<ToolDescription[]> {
+    // The client would say so on standard output.
+    if (this.#client.getServerCapabilities()?.tools === undefined) return [];
     const { tools } = await this.#client.listTools(undefined, {
       ...(signal && { signal }),
       timeout,
       cacheMode: 'refresh',
     });
+    // A result is the caller's to check: here a schema that is wrong would make its tool useless.
+    this.#tools = new Map(tools.map((tool) => [tool.name, { ...tool, outputSchema: undefined }]));
     return tools;
   }
 
   async callTool(call: ToolCall, { signal, timeout }: CallOptions): Promise<ToolResult> {
     const params = { name: call.name, arguments: { ...call.arguments } };
-    return this.#client.callTool(params, { ...(signal && { signal }), timeout });
+    const toolDefinition = this.#tools.get(call.name) ?? { name: call.name, inputSchema: { type: 'object' } };
+    return this.#client.callTool(params, { ...(signal && { signal }), timeout, toolDefinition });
   }
 
   async ping({ signal }: { readonly signal?: AbortSignal } = {}): Promise<void> {
     await this.#client.ping(signal && { signal });
   }
 
-  close(): Promise<void> {
-    return closeTree(this.#client, this.pid);
+  async close(): Promise<void> {
+    await this.#client.close();
+    // A client whose session has ended by itself lets go of its transport, which may still be ending its process.
+    await this.#transport.close();
   }
 }

@@ -20,33 +20,59 @@ export async function descendants(root: number): Promise<number[]> {
   return found;
 }
 
-/** The process and those below it. */
-export async function snapshotTree(pid: number): Promise<number[]> {
-  return [...(await descendants(pid)), pid];
-}
-
-/** Milliseconds between the request to end and the order. */
+/** Milliseconds a server gets after the end of its input, and then after the request to end. */
+const PATIENCE = 2_000;
 const GRACE = 1_000;
+/** And after the order, which no process can refuse; a dead one may still wait to be noticed by its parent. */
+const BURIAL = 250;
 const POLL = 25;
 
-/** Resolves when none of `pids` is left: those still there are asked to end, and then killed. */
-export async function endTree(pids: readonly number[]): Promise<void> {
-  let left = pids.filter((pid) => signal(pid, 'SIGTERM'));
-  for (let waited = 0; left.length > 0 && waited < GRACE; waited += POLL) {
+/**
+ * Ends the process `pid`, its group and all below it, and resolves when none is left: first by `hangUp`, then those still there are asked to end, and then killed.
+ */
+export async function endTree(pid: number, hangUp: () => void): Promise<void> {
+  // A negative number is a group; those that left it are known only while their parents are there.
+  const targets = process.platform === 'win32' ? [pid] : [-pid, ...(await descendants(pid))];
+  hangUp();
+  let left = await whoStays(targets, PATIENCE);
+  for (const target of left) signal(target, 'SIGTERM');
+  left = await whoStays(left, GRACE);
+  for (const target of left) signal(target, 'SIGKILL');
+  await whoStays(left, BURIAL);
+  ours.delete(pid);
+}
+
+/** The groups that must not outlive this process. */
+const ours = new Set<number>();
+
+/** Sees to it that the process `pid` and its group end with this process, even if that exits without closing anything. */
+export function endWithUs(pid: number): void {
+  // One listener for all of them.
+  if (!process.listeners('exit').includes(killOurs)) process.on('exit', killOurs);
+  ours.add(pid);
+}
+
+function killOurs(): void {
+  for (const pid of ours) signal(process.platform === 'win32' ? pid : -pid, 'SIGKILL');
+}
+
+async function whoStays(targets: readonly number[], patience: number): Promise<number[]> {
+  let left = targets.filter(isAlive);
+  for (let waited = 0; left.length > 0 && waited < patience; waited += POLL) {
     await delay(POLL);
     left = left.filter(isAlive);
   }
-  for (const pid of left) signal(pid, 'SIGKILL');
+  return left;
 }
 
-function isAlive(pid: number): boolean {
-  return signal(pid, 0);
+function isAlive(target: number): boolean {
+  return signal(target, 0);
 }
 
-/** Whether the process was there to be signalled. */
-function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+/** Whether the process, or for a negative number any process of the group, was there to be signalled. */
+function signal(target: number, name: NodeJS.Signals | 0): boolean {
   try {
-    return process.kill(pid, name);
+    return process.kill(target, name);
   } catch {
     return false;
   }

@@ -1,3 +1,5 @@
+import { SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
+
 /** A tool as a server describes it; unknown fields are passed through. */
 export interface ToolDescription {
   readonly name: string;
@@ -31,6 +33,11 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds. */
   readonly timeout: number;
+}
+
+/** Whether `error`, of a call, means that no answer came in time. */
+export function isTimeout(error: unknown): boolean {
+  return error instanceof SdkError && error.code === SdkErrorCode.RequestTimeout;
 }
 
 /**

@@ -1,12 +1,13 @@
 import { Batcher } from '@perf/batch';
-import type { ConnectionPool } from '@perf/conn-pool';
+import type { ConnectionPool, Lease } from '@perf/conn-pool';
 import { isMcpConnectionLost, mcpPool } from '@perf/conn-pool/mcp';
-import type { Closeable } from '@perf/core';
+import { type Closeable, deadline } from '@perf/core';
 import type { ServerConfig } from '../config.ts';
 import { ServerUnavailableError } from '../errors.ts';
 import { openSession } from './open-session.ts';
+import { oneAtATime } from './one-at-a-time.ts';
 import { Operation } from './operation.ts';
-import type { Session, ToolCall, ToolDescription, ToolResult } from './session.ts';
+import { type Session, type ToolCall, type ToolDescription, type ToolResult, isTimeout } from './session.ts';
 import { type ToolKind, toolKind } from './tool-kind.ts';
 
 /** Calls of one batch, and batches under way at a time, by the guide's defaults. */
@@ -15,6 +16,7 @@ const PARALLEL_BATCHES = 5;
 /** Milliseconds a call waits for a session before the gateway says that the server is busy. */
 const ACQUIRE_TIMEOUT = 10_000;
 const LIST_TIMEOUT = 30_000;
+const PING_TIMEOUT = 5_000;
 
 /** Whether the server can be called: `'down'` as long as the last attempt to open a session failed. */
 export type UpstreamStatus = 'starting' | 'up' | 'down';
@@ -133,7 +135,7 @@ export class Upstream implements Closeable {
     };
   }
 
-  /** Lets running calls finish, then ends the server's processes. */
+  /** Ends running calls, then the server's processes. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -144,7 +146,7 @@ export class Upstream implements Closeable {
   }
 
   async #close(): Promise<void> {
-    await this.#batcher.close({ timeout: this.config.timeout });
+    await this.#batcher.close({ timeout: 1 });
     await this.#pool.close({ timeout: ACQUIRE_TIMEOUT });
   }
 
@@ -169,30 +171,46 @@ export class Upstream implements Closeable {
     const results = await Promise.all(
       operations.map((operation) => operation.runOn(connection, this.config.timeout, signal)),
     );
-    const lost = results.find(isMcpConnectionLost);
+    void this.#giveBack(lease, results);
+    return results;
+  }
+
+  /** A process that answered one call too late and does not answer a ping hangs: a new one takes its place. */
+  async #giveBack(lease: Lease<Session>, results: readonly (ToolResult | Error)[]): Promise<void> {
+    const { connection } = lease;
+    let lost = results.find(isMcpConnectionLost);
+    if (lost === undefined && connection.pid !== undefined && results.some(isTimeout)) {
+      const ping = deadline((signal) => connection.ping({ signal }), {
+        timeout: Math.min(PING_TIMEOUT, this.config.timeout),
+      });
+      lost = await ping.then(
+        () => undefined,
+        (error: Error) => error,
+      );
+    }
     if (lost === undefined) lease.release();
     else lease.discard(lost);
-    return results;
   }
 
   async #connect(signal: AbortSignal): Promise<Session> {
     const session = await openSession(this.config, signal);
+    // Before the first list is asked for: it may change while it is on its way.
+    session.onToolsChanged = oneAtATime(() => this.#learnTools(session));
     try {
       await this.#learnTools(session, signal);
     } catch (error) {
       await session.close();
       throw error;
     }
-    session.onToolsChanged = () => void this.#learnTools(session).catch(() => {});
     this.#setStatus('up', undefined);
     return session;
   }
 
   async #learnTools(session: Session, signal?: AbortSignal): Promise<void> {
     const tools = await session.listTools({ signal, timeout: LIST_TIMEOUT });
-    const before = JSON.stringify([...this.#tools.values()]);
+    const before = JSON.stringify([...this.#tools]);
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
-    if (JSON.stringify(tools) !== before) this.#events.onToolsChanged();
+    if (JSON.stringify([...this.#tools]) !== before) this.#events.onToolsChanged();
   }
 
   #setStatus(status: 'up' | 'down', error: unknown): void {
