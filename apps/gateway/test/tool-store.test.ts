@@ -257,3 +257,34 @@ test('a closed store refuses calls, and closing twice is fine', async () => {
   await expect(mine.callTool('files__read_file', { path: own.path('hello.txt') })).rejects.toThrow(/closed/);
   await own[Symbol.asyncDispose]();
 });
+
+test('a server whose sessions are all taken is reported as such, and the call as not made', async () => {
+  const own = await createWorkspace();
+  const everything = { command: 'npx', args: ['-y', '@modelcontextprotocol/server-everything'], maxSessions: 1 };
+  const mine = await ToolStore.open(own.config({}, { everything }));
+  const busy = (): number => mine.stats().servers[1]!.sessions.busy;
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    const controller = new AbortController();
+    const long = mine.callTool(
+      'everything__trigger-long-running-operation',
+      { duration: 50 },
+      { signal: controller.signal },
+    );
+    while (busy() === 0) await turn();
+    const waiting = expect(mine.callTool('everything__echo', { message: 'x' })).rejects.toMatchObject({
+      code: 'PERF_GATEWAY_SERVER_UNAVAILABLE',
+      cause: { code: 'PERF_CONN_POOL_ACQUIRE_TIMEOUT' },
+    });
+    while (mine.stats().servers[1]!.sessions.waiting === 0) await turn();
+    await vi.advanceTimersByTimeAsync(10_000);
+    await waiting;
+    controller.abort('done');
+    await expect(long).rejects.toBe('done');
+  } finally {
+    vi.useRealTimers();
+    await mine.close();
+    await own[Symbol.asyncDispose]();
+  }
+});

@@ -165,8 +165,19 @@ export class Upstream implements Closeable {
     });
   }
 
+  async #lease(signal: AbortSignal): Promise<Lease<Session> | Error> {
+    try {
+      return await this.#pool.acquire({ signal });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      return error as Error;
+    }
+  }
+
   async #execute(operations: readonly Operation[], signal: AbortSignal): Promise<(ToolResult | Error)[]> {
-    const lease = await this.#pool.acquire({ signal });
+    const lease = await this.#lease(signal);
+    // Nothing was sent: each call is told so, where a failed batch would leave its outcome open.
+    if (lease instanceof Error) return operations.map(() => new ServerUnavailableError(this.name, lease));
     const { connection } = lease;
     const results = await Promise.all(
       operations.map((operation) => operation.runOn(connection, this.config.timeout, signal)),
