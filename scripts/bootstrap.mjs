@@ -20,6 +20,7 @@ const COMMANDS = {
   tour: [['node', 'apps/gateway/src/cli.ts', 'tour']],
   bench: [['node', '--expose-gc', 'apps/bench/src/cli.ts']],
   test: [['node', 'scripts/run-tests.mjs']],
+  changeset: [['pnpm', 'exec', 'changeset']],
   check: [
     ['pnpm', 'run', 'lint'],
     ['pnpm', 'run', 'typecheck'],
