@@ -15,7 +15,11 @@ export async function stdio(file: string): Promise<void> {
   const store = await Promise.race([ToolStore.open(config, { onStatus: reportStatus }), stopped]);
   // What was started so far ends with the process.
   if (store === undefined) process.exit(130);
-  const handle = serveStdio(() => createServer(store));
+  const handle = serveStdio(() => {
+    const server = createServer(store);
+    store.onToolsChanged = () => void server.sendToolListChanged().catch(() => {});
+    return server;
+  });
   const left = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve);
     // Writing to a client that is gone; more than one write may fail.
