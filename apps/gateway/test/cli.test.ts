@@ -90,7 +90,7 @@ describe('perf-gateway serve', () => {
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]));
+    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]), { timeout: 10_000 });
   });
 });
 
@@ -114,7 +114,7 @@ describe('perf-gateway, while its servers are starting', () => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;
-    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]));
+    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]), { timeout: 10_000 });
   });
 });
 

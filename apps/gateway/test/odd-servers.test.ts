@@ -79,10 +79,13 @@ describe('the cache', () => {
     await using store = await openOddStore([], { cacheTtl: 60_000 });
     expect(text(await store.callTool('odd__get'))).toBe('v0');
     const leaving = new AbortController();
-    setTimeout(() => leaving.abort('left'), 50);
-    const { signal } = leaving;
-    await expect(store.callTool('odd__slow_set', { value: 'v1', ms: 300 }, { signal })).rejects.toBe('left');
+    const call = store.callTool('odd__set_later', { value: 'v1' }, { signal: leaving.signal });
+    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1), { timeout: 5_000 });
+    leaving.abort('left');
+    await expect(call).rejects.toBe('left');
     expect(text(await store.callTool('odd__get'))).toBe('v0');
+    const [server] = await processes();
+    process.kill(server!, 'SIGUSR2');
     await vi.waitFor(async () => expect(text(await store.callTool('odd__get'))).toBe('v1'), { timeout: 5_000 });
   });
 });
@@ -105,7 +108,7 @@ describe('closing', () => {
   test('waits a while for a running call, and not for its whole timeout', async () => {
     const store = await openOddStore();
     const call = expect(store.callTool('odd__never')).rejects.toMatchObject({ code: 'PERF_BATCH_CLOSED' });
-    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1));
+    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1), { timeout: 5_000 });
     await Promise.all([store.close(), call]);
   }, 15_000);
 

@@ -174,11 +174,11 @@ describe('abort', () => {
       { duration: 30, steps: 2 },
       { signal: controller.signal },
     );
-    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(1));
+    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(1), { timeout: 10_000 });
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(text(await store.callTool('everything__echo', { message: 'still here' }))).toContain('still here');
-    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(0));
+    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(0), { timeout: 10_000 });
     await expect(store.callTool('everything__echo', {}, { signal: AbortSignal.abort('before') })).rejects.toBe(
       'before',
     );

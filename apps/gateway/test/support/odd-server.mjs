@@ -19,7 +19,10 @@ const tools = {
   get: () => state,
   lists: () => String(lists),
   set: ({ value }) => (state = value),
-  slow_set: ({ value, ms }) => setTimeout(() => (state = value), ms),
+  // Makes the change when it is told to, and never answers.
+  set_later: ({ value }) => {
+    process.once('SIGUSR2', () => (state = value));
+  },
   never: () => undefined,
   big: ({ bytes }) => 'x'.repeat(bytes),
   structured: () => 'no structure',
