@@ -69,6 +69,24 @@ describe('a comparison', () => {
     expect(result.contenders.map(({ nanoseconds }) => nanoseconds.median)).toEqual([1_000, 2_000]);
   });
 
+  test('does not take what starts with the first call for what a call takes', async () => {
+    const { iterations: _, ...rest } = comparison([]);
+    let now = 0n;
+    const clock = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => now);
+    let started = false;
+    const starting: Contender = {
+      name: 'starting',
+      run: (n) => {
+        now += BigInt(n) * 1_000n + (started ? 0n : 100_000_000n);
+        started = true;
+        return n;
+      },
+    };
+    const counted = { ...rest, contenders: () => [starting] };
+    const { iterations } = await runComparison(counted, options).finally(() => clock.mockRestore());
+    expect(iterations).toBeGreaterThan(500);
+  });
+
   test('of contenders that come to do different work is refused, in whatever round that is', async () => {
     let measured = 0;
     const drifting: Comparison = {
