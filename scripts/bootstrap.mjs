@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -11,18 +12,15 @@ const TOOLCHAIN = join(ROOT, '.toolchain');
 const STAMP = join(ROOT, 'node_modules', '.perf-setup');
 const NODE_VERSION = '24.21.0';
 const OLDEST_NODE = [22, 18];
-const PNPM_VERSION = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).packageManager.split('@')[1];
-// Tools are not to call home from a test run.
-Object.assign(process.env, { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' });
-const BIN = join(TOOLCHAIN, 'node_modules', '.bin');
+const PNPM_VERSION = readJson(join(ROOT, 'package.json')).packageManager.split('@')[1];
 
-/** What each command runs once everything is installed. */
-/** @type {Record<string, string[][]>} */
+/** What each command runs once everything is installed. @type {Record<string, string[][]>} */
 const COMMANDS = {
   start: [['node', 'apps/gateway/src/cli.ts', 'serve']],
   tour: [['node', 'apps/gateway/src/cli.ts', 'tour']],
   bench: [['node', '--expose-gc', 'apps/bench/src/cli.ts']],
   test: [['node', 'scripts/run-tests.mjs']],
+  changeset: [['pnpm', 'exec', 'changeset']],
   check: [
     ['pnpm', 'run', 'lint'],
     ['pnpm', 'run', 'typecheck'],
@@ -37,6 +35,8 @@ async function main() {
   if (command !== undefined && COMMANDS[command] === undefined) {
     throw new Error(`unknown command "${command}"; there are ${Object.keys(COMMANDS).join(', ')}`);
   }
+  // Tools are not to call home from a test run.
+  Object.assign(process.env, { TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1' });
   await provideNode();
   await providePnpm();
   await install();
@@ -54,39 +54,38 @@ async function provideNode() {
   const platform = process.platform === 'win32' ? 'win' : process.platform;
   const prefix = process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node';
   const name = `${prefix}-${platform}-${process.arch}`;
-  const binary = join(TOOLCHAIN, 'node_modules', name, 'bin');
-  if (!existsSync(join(binary, process.platform === 'win32' ? 'node.exe' : 'node'))) {
-    await bring(`Node.js ${NODE_VERSION} (this machine has ${process.versions.node})`, `${name}@${NODE_VERSION}`);
-  }
-  process.env['PATH'] = `${binary}${delimiter}${process.env['PATH']}`;
+  await bring(name, NODE_VERSION, `Node.js ${NODE_VERSION} (this machine has ${process.versions.node})`);
+  putFirst(join(TOOLCHAIN, 'node_modules', name, 'bin'));
 }
 
 async function providePnpm() {
-  const manifest = join(TOOLCHAIN, 'node_modules', 'pnpm', 'package.json');
-  const present = existsSync(manifest) ? JSON.parse(readFileSync(manifest, 'utf8')).version : undefined;
-  if (present !== PNPM_VERSION) await bring(`pnpm ${PNPM_VERSION}`, `pnpm@${PNPM_VERSION}`);
-  process.env['PATH'] = `${BIN}${delimiter}${process.env['PATH']}`;
+  await bring('pnpm', PNPM_VERSION, `pnpm ${PNPM_VERSION}`);
+  putFirst(join(TOOLCHAIN, 'node_modules', '.bin'));
 }
 
-/** @param {string} what @param {string} spec */
-async function bring(what, spec) {
+/** Sees to it that the toolchain has this version of a package. @param {string} name @param {string} version @param {string} what */
+async function bring(name, version, what) {
+  const present = join(TOOLCHAIN, 'node_modules', name, 'package.json');
+  if (existsSync(present) && readJson(present).version === version) return;
   mkdirSync(TOOLCHAIN, { recursive: true });
   // A manifest of its own keeps npm from walking up to the workspace.
   const manifest = join(TOOLCHAIN, 'package.json');
   if (!existsSync(manifest)) writeFileSync(manifest, '{ "private": true }\n');
-  await quietly(`Fetching ${what}`, [
-    'npm',
-    'install',
-    '--prefix',
-    TOOLCHAIN,
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-    spec,
-  ]);
+  const flags = ['--prefix', TOOLCHAIN, '--no-audit', '--no-fund', '--loglevel=error'];
+  await quietly(`Fetching ${what}`, ['npm', 'install', ...flags, `${name}@${version}`]);
 }
 
-/** Installs when the lockfile or a manifest changed since the last time. */
+/** @param {string} folder */
+function putFirst(folder) {
+  process.env['PATH'] = `${folder}${delimiter}${process.env['PATH']}`;
+}
+
+/** @param {string} file */
+function readJson(file) {
+  return JSON.parse(readFileSync(file, 'utf8'));
+}
+
+/** Installs when the lockfile, the workspace or Node's binary interface is another than the last time. */
 async function install() {
   const fingerprint = createHash('sha256')
     .update(process.versions.modules)
@@ -140,7 +139,8 @@ function start([command = '', ...args], stdio) {
 function exit(child) {
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 143)));
+    // What a shell makes of a signal.
+    child.once('close', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   });
 }
 

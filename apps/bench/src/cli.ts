@@ -40,7 +40,7 @@ function parseRounds(text: string): number {
 }
 
 async function run(packages: readonly string[], flags: Flags): Promise<void> {
-  const unknown = packages.find((name) => !(name in SUITES));
+  const unknown = packages.find((name) => !Object.hasOwn(SUITES, name));
   if (unknown !== undefined)
     throw new Error(`there is no suite "${unknown}"; there are ${Object.keys(SUITES).join(', ')}`);
   if (flags.smoke && flags.write) throw new Error('--write needs real figures: leave out --smoke');

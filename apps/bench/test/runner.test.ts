@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import type { Comparison } from '../src/comparison.ts';
+import { describe, expect, test, vi } from 'vitest';
+import type { Comparison, Contender } from '../src/comparison.ts';
 import { insertTables, toMarkdown } from '../src/report.ts';
 import { runComparison } from '../src/runner.ts';
 import { spreadOf } from '../src/statistics.ts';
@@ -52,20 +52,51 @@ describe('a comparison', () => {
   test('finds the number of iterations by itself', async () => {
     const { iterations, ...rest } = comparison([]);
     expect(iterations).toBe(10);
-    const counted = {
-      ...rest,
+    // Time stands still but for the work: a microsecond for each iteration of one, two for those of the other.
+    let now = 0n;
+    const clock = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => now);
+    const working = (name: string, nanoseconds: bigint): Contender => ({
+      name,
+      run: (n) => {
+        now += BigInt(n) * nanoseconds;
+        return n;
+      },
+    });
+    const counted = { ...rest, contenders: () => [working('fast', 1_000n), working('slow', 2_000n)] };
+    const result = await runComparison(counted, options).finally(() => clock.mockRestore());
+    expect(result.iterations).toBeGreaterThan(250);
+    expect(result.iterations).toBeLessThanOrEqual(500);
+    expect(result.contenders.map(({ nanoseconds }) => nanoseconds.median)).toEqual([1_000, 2_000]);
+  });
+
+  test('does not take what starts with the first call for what a call takes', async () => {
+    const { iterations: _, ...rest } = comparison([]);
+    let now = 0n;
+    const clock = vi.spyOn(process.hrtime, 'bigint').mockImplementation(() => now);
+    let started = false;
+    const starting: Contender = {
+      name: 'starting',
+      run: (n) => {
+        now += BigInt(n) * 1_000n + (started ? 0n : 100_000_000n);
+        started = true;
+        return n;
+      },
+    };
+    const counted = { ...rest, contenders: () => [starting] };
+    const { iterations } = await runComparison(counted, options).finally(() => clock.mockRestore());
+    expect(iterations).toBeGreaterThan(500);
+  });
+
+  test('of contenders that come to do different work is refused, in whatever round that is', async () => {
+    let measured = 0;
+    const drifting: Comparison = {
+      ...comparison([]),
       contenders: () => [
-        {
-          name: 'loop',
-          run: (n: number) => {
-            let sum = 0;
-            for (let i = 0; i < n; i++) sum += Math.sqrt(i) > 0 ? 1 : 1;
-            return sum;
-          },
-        },
+        { name: 'steady', run: () => 1 },
+        { name: 'drifting', run: () => (++measured > 2 ? 2 : 1) },
       ],
     };
-    expect((await runComparison(counted, options)).iterations).toBeGreaterThan(100);
+    await expect(runComparison(drifting, options)).rejects.toThrow(/drifting came to 2, but steady to 1/);
   });
 });
 

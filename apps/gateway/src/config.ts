@@ -9,7 +9,10 @@ export class ConfigError extends Error {
   }
 }
 
+/** The settings of every entry, however its server is reached. */
 const gatewayOptions = {
+  /** Leaves the server out. */
+  disabled: z.boolean().default(false),
   /** How many sessions (for a stdio server: processes) at most. */
   maxSessions: z.int().min(1).max(64).default(4),
   /** How many sessions stay open while idle. */
@@ -34,7 +37,6 @@ const stdioServer = z.strictObject({
   env: z.record(z.string(), z.string()).default({}),
   /** Relative to the folder of the configuration, which is also the default. */
   cwd: z.string().optional(),
-  disabled: z.boolean().default(false),
   ...gatewayOptions,
 });
 
@@ -42,7 +44,6 @@ const httpServer = z.strictObject({
   type: z.enum(['http', 'streamable-http']).optional(),
   url: z.url({ protocol: /^https?$/ }),
   headers: z.record(z.string(), z.string()).default({}),
-  disabled: z.boolean().default(false),
   ...gatewayOptions,
 });
 

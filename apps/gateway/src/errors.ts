@@ -2,8 +2,12 @@ import { PerfError } from '@perf/core';
 
 /** No server has a tool of this name. */
 export class UnknownToolError extends PerfError {
+  /** The name that was asked for. */
+  readonly tool: string;
+
   constructor(tool: string) {
     super('PERF_GATEWAY_UNKNOWN_TOOL', `there is no tool "${tool}"`);
+    this.tool = tool;
   }
 
   override get name(): string {

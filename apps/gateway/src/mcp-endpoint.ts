@@ -7,6 +7,7 @@ import {
   createMcpHandler,
 } from '@modelcontextprotocol/server';
 import { isPerfError } from '@perf/core';
+import { IDENTITY } from './identity.ts';
 import type { ToolStore } from './tool-store.ts';
 
 const INSTRUCTIONS = 'The tools of several MCP servers, each named <server>__<tool>.';
@@ -22,10 +23,7 @@ export function createEndpoint(store: ToolStore): McpHttpHandler {
 
 /** A protocol server that answers from the store; made for each request, or for each connection over stdio. */
 export function createServer(store: ToolStore): Server {
-  const server = new Server(
-    { name: 'perf-gateway', version: '0.1.0' },
-    { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS },
-  );
+  const server = new Server(IDENTITY, { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS });
   server.setRequestHandler('tools/list', () => ({ tools: store.listTools() }));
   server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
     try {

@@ -1,7 +1,7 @@
 import { loadConfig } from './config.ts';
 import { Gateway } from './gateway.ts';
+import { reportStatus } from './report-status.ts';
 import { stopSignal } from './stop-signal.ts';
-import type { UpstreamStatus } from './upstream/upstream.ts';
 
 export interface ServeFlags {
   readonly config: string;
@@ -28,12 +28,6 @@ export async function serve({ config: file, port }: ServeFlags): Promise<void> {
   await stopped;
   console.error('Shutting down: running calls may finish, then the servers end …');
   await gateway.close();
-}
-
-function reportStatus(server: string, status: UpstreamStatus, reason: string | undefined): void {
-  console.error(
-    status === 'up' ? `server "${server}" is up` : `server "${server}" is down: ${reason ?? 'unknown reason'}`,
-  );
 }
 
 function announce({ url, store }: Gateway): void {

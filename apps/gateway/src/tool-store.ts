@@ -1,8 +1,9 @@
-import { type Closeable, LazyMeter, deadline } from '@perf/core';
+import { type Closeable, deadline } from '@perf/core';
 import { MemoryManager } from '@perf/memory';
 import { Limiter } from '@perf/pool';
-import { Profiler } from '@perf/profiler';
+import type { Profiler } from '@perf/profiler';
 import { planBatch } from './batch-plan.ts';
+import { CallMeter } from './call-meter.ts';
 import type { GatewayConfig } from './config.ts';
 import { UnknownToolError } from './errors.ts';
 import { ServerTools } from './server-tools.ts';
@@ -44,22 +45,12 @@ interface Route extends ToolRef {
 export class ToolStore implements Closeable {
   /** Called when the list of tools has changed. */
   onToolsChanged: (() => void) | undefined;
-  /** Times of every call, by public tool name. */
-  readonly profiler: Profiler = new Profiler({ name: 'gateway' });
-  readonly memory: MemoryManager = new MemoryManager({ name: 'gateway' });
+  readonly #memory = new MemoryManager({ name: 'gateway' });
+  readonly #meter = new CallMeter();
   readonly #limiter = new Limiter({ name: 'gateway', maxConcurrent: MAX_IN_FLIGHT, maxQueue: MAX_WAITING });
-  readonly #duration = new LazyMeter('@perf/gateway').histogram('mcp.server.operation.duration', {
-    unit: 's',
-    description: 'Duration of the tool calls that the gateway answered',
-    advice: {
-      explicitBucketBoundaries: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
-    },
-  });
   readonly #servers = new Map<string, ServerTools>();
   readonly #openedAt = performance.now();
   #routes: ReadonlyMap<string, Route> = new Map();
-  #total = 0;
-  #failed = 0;
   #closing: Promise<void> | undefined;
 
   /** Starts nothing yet: see {@link ToolStore.open}. */
@@ -70,7 +61,7 @@ export class ToolStore implements Closeable {
         onStatus: (status, reason) => options.onStatus?.(name, status, reason),
       });
       this.#servers.set(name, tools);
-      this.memory.addReliever(`cache of ${name}`, () => tools.relieve());
+      this.#memory.addReliever(`cache of ${name}`, () => tools.relieve());
     }
   }
 
@@ -83,6 +74,11 @@ export class ToolStore implements Closeable {
 
   get closed(): boolean {
     return this.#closing !== undefined;
+  }
+
+  /** Times of every call, by public tool name. */
+  get profiler(): Profiler {
+    return this.#meter.profiler;
   }
 
   /** Every tool under its public name, in the order of the configuration and of each server's own list. */
@@ -119,9 +115,9 @@ export class ToolStore implements Closeable {
     const outcomes: PromiseSettledResult<ToolResult>[] = Array.from({ length: calls.length });
     const planned = calls.map(({ toolName, arguments: args }) => {
       const route = this.#routes.get(toolName);
-      return route === undefined
-        ? { server: '', writes: false, subject: undefined }
-        : route.tools.plan(route.tool, args ?? {});
+      // An unknown tool is of no server, and affects nothing.
+      if (route === undefined) return { server: '', writes: false, subject: undefined };
+      return route.tools.plan(route.tool, args ?? {});
     });
     const settle = async (index: number): Promise<void> => {
       const [outcome] = await Promise.allSettled([this.#call(calls[index] as BatchCall, options)]);
@@ -137,13 +133,14 @@ export class ToolStore implements Closeable {
 
   /** A snapshot for the dashboard. */
   stats(): StoreStats {
-    const inFlight = this.#limiter.stats();
+    const { total, failed, profiler } = this.#meter;
+    const { running, waiting } = this.#limiter.stats();
     return storeStats({
       uptime: performance.now() - this.#openedAt,
-      calls: { total: this.#total, failed: this.#failed, inFlight: inFlight.running + inFlight.waiting },
+      calls: { total, failed, inFlight: running + waiting },
       servers: [...this.#servers.values()].map((server) => server.stats()),
-      profile: this.profiler.summary(),
-      memory: this.memory.monitor.stats(),
+      profile: profiler.summary(),
+      memory: this.#memory.monitor.stats(),
     });
   }
 
@@ -161,31 +158,15 @@ export class ToolStore implements Closeable {
     const drained = this.#limiter.close();
     await deadline(() => drained, { timeout: GRACE }).catch(() => {});
     await Promise.all([...this.#servers.values()].map((server) => server.close()));
-    await Promise.all([this.memory.close(), this.profiler.close()]);
+    await Promise.all([this.#memory.close(), this.profiler.close()]);
   }
 
   async #call({ toolName, arguments: args }: BatchCall, options: StoreCallOptions): Promise<ToolResult> {
     const route = this.#routes.get(toolName);
     if (route === undefined) throw new UnknownToolError(toolName);
-    this.#total++;
-    const started = performance.now();
-    const span = this.profiler.span(toolName);
-    let outcome = 'error';
-    try {
-      const call = { name: route.tool, arguments: args ?? {}, ...options };
-      const result = await this.#limiter.run(() => route.tools.call(call), { signal: options.signal });
-      outcome = result.isError === true ? 'tool_error' : 'ok';
-      return result;
-    } finally {
-      const failed = outcome !== 'ok';
-      if (failed) this.#failed++;
-      span.end(failed);
-      this.#duration.record((performance.now() - started) / 1_000, {
-        'mcp.method.name': 'tools/call',
-        'gen_ai.tool.name': toolName,
-        ...(failed && { 'error.type': outcome }),
-      });
-    }
+    const { signal } = options;
+    const call = { name: route.tool, arguments: args ?? {}, signal };
+    return this.#meter.measure(toolName, () => this.#limiter.run(() => route.tools.call(call), { signal }));
   }
 
   #reroute(): void {

@@ -8,6 +8,7 @@ import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { resolveCommand } from '../src/upstream/command.ts';
 import { isRunning, serverProcesses } from './support/children.ts';
+import { oddServer } from './support/odd-store.ts';
 import { type TestWorkspace, createWorkspace } from './support/workspace.ts';
 
 const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
@@ -89,7 +90,7 @@ describe('perf-gateway serve', () => {
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
-    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]));
+    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]), { timeout: 10_000 });
   });
 });
 
@@ -113,7 +114,7 @@ describe('perf-gateway, while its servers are starting', () => {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGTERM');
     await ended;
-    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]));
+    await vi.waitFor(() => expect(servers.filter(isRunning)).toEqual([]), { timeout: 10_000 });
   });
 });
 
@@ -174,6 +175,20 @@ test('check says what each server offers, and fails if one is down', async () =>
   expect(good).toMatchObject({ code: 0, stdout: expect.stringMatching(/^files: up, \d+ tools\n$/) as string });
   const bad = await run('check', '--config', await workspace.configFile({}, { gone: { command: 'no-such-command' } }));
   expect(bad).toMatchObject({ code: 1, stdout: expect.stringMatching(/gone: down, there is no command/) as string });
+});
+
+test('stdio tells its client that the list of tools has changed', async () => {
+  const config = await workspace.configFile({ disabled: true }, { odd: oddServer() });
+  const client = new Client({ name: 'test', version: '1' });
+  const changed = vi.fn();
+  client.setNotificationHandler('notifications/tools/list_changed', changed);
+  await client.connect(
+    new StdioClientTransport({ command: process.execPath, args: [CLI, 'stdio', '--config', config], stderr: 'ignore' }),
+  );
+  await client.callTool({ name: 'odd__flood', arguments: {} });
+  await vi.waitFor(() => expect(changed).toHaveBeenCalled(), { timeout: 10_000 });
+  expect((await client.listTools()).tools.map(({ name }) => name)).toContain('odd__extra_0');
+  await client.close();
 });
 
 test('stdio serves a client over standard input and output, and ends with it', async () => {

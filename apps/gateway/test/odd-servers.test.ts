@@ -1,3 +1,6 @@
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { ToolStore } from '../src/tool-store.ts';
 import { isRunning, serverProcesses } from './support/children.ts';
@@ -28,6 +31,18 @@ describe('a server', () => {
   test('that sends a message of 40 MB is answered within its time', async () => {
     await using store = await openOddStore([], { timeout: 10_000 });
     expect(text(await store.callTool('odd__big', { bytes: 40 * 2 ** 20 }))).toHaveLength(40 * 2 ** 20);
+  });
+});
+
+describe('a call under which the server dies', () => {
+  test.each([
+    ['odd__die_reading', 2, 'once more if it only reads'],
+    ['odd__die_setting', 1, 'once if it may have taken effect'],
+  ])('(%s) is made %i times in all: %s', async (tool, times) => {
+    const log = join(await mkdtemp(join(tmpdir(), 'perf-odd-')), 'log');
+    await using store = await openOddStore();
+    await expect(store.callTool(tool, { log })).rejects.toMatchObject({ code: 'PERF_GATEWAY_SERVER_UNAVAILABLE' });
+    expect(await readFile(log, 'utf8')).toBe('called\n'.repeat(times));
   });
 });
 
@@ -66,7 +81,7 @@ describe('a session', () => {
   });
 
   test('with a process that only takes long is kept', async () => {
-    await using store = await openOddStore([], { timeout: 300 });
+    await using store = await openOddStore([], { timeout: 1_000 });
     const before = await processes();
     await expect(store.callTool('odd__never')).rejects.toMatchObject({ code: 'REQUEST_TIMEOUT' });
     expect(text(await store.callTool('odd__get'))).toBe('v0');
@@ -79,10 +94,13 @@ describe('the cache', () => {
     await using store = await openOddStore([], { cacheTtl: 60_000 });
     expect(text(await store.callTool('odd__get'))).toBe('v0');
     const leaving = new AbortController();
-    setTimeout(() => leaving.abort('left'), 50);
-    const { signal } = leaving;
-    await expect(store.callTool('odd__slow_set', { value: 'v1', ms: 300 }, { signal })).rejects.toBe('left');
+    const call = store.callTool('odd__set_later', { value: 'v1' }, { signal: leaving.signal });
+    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1), { timeout: 5_000 });
+    leaving.abort('left');
+    await expect(call).rejects.toBe('left');
     expect(text(await store.callTool('odd__get'))).toBe('v0');
+    const [server] = await processes();
+    process.kill(server!, 'SIGUSR2');
     await vi.waitFor(async () => expect(text(await store.callTool('odd__get'))).toBe('v1'), { timeout: 5_000 });
   });
 });
@@ -105,7 +123,7 @@ describe('closing', () => {
   test('waits a while for a running call, and not for its whole timeout', async () => {
     const store = await openOddStore();
     const call = expect(store.callTool('odd__never')).rejects.toMatchObject({ code: 'PERF_BATCH_CLOSED' });
-    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1));
+    await vi.waitFor(() => expect(store.stats().servers[0]?.sessions.busy).toBe(1), { timeout: 5_000 });
     await Promise.all([store.close(), call]);
   }, 15_000);
 

@@ -174,11 +174,11 @@ describe('abort', () => {
       { duration: 30, steps: 2 },
       { signal: controller.signal },
     );
-    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(1));
+    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(1), { timeout: 10_000 });
     controller.abort('enough');
     await expect(call).rejects.toBe('enough');
     expect(text(await store.callTool('everything__echo', { message: 'still here' }))).toContain('still here');
-    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(0));
+    await vi.waitFor(() => expect(store.stats().servers[1]!.sessions.busy).toBe(0), { timeout: 10_000 });
     await expect(store.callTool('everything__echo', {}, { signal: AbortSignal.abort('before') })).rejects.toBe(
       'before',
     );
@@ -186,7 +186,7 @@ describe('abort', () => {
 });
 
 describe('a server that is killed', () => {
-  test('under load loses no read, is replaced, and sends no write twice', async () => {
+  test('under load is replaced, and loses no read', async () => {
     const own = await createWorkspace();
     const mine = await ToolStore.open(own.config({ minSessions: 1, maxSessions: 2 }));
     try {
@@ -195,10 +195,7 @@ describe('a server that is killed', () => {
         mine.callTool('files__read_file', { path: own.path('hello.txt') }),
       );
       process.kill(victim!, 'SIGKILL');
-      for (const outcome of await Promise.allSettled(reads)) {
-        if (outcome.status === 'fulfilled') expect(text(outcome.value)).toContain('hello');
-        else expect(outcome.reason).toMatchObject({ code: 'PERF_GATEWAY_SERVER_UNAVAILABLE' });
-      }
+      for (const result of await Promise.all(reads)) expect(text(result)).toContain('hello');
       await vi.waitFor(
         async () =>
           expect(text(await mine.callTool('files__read_file', { path: own.path('hello.txt') }))).toContain('hello'),

@@ -5,7 +5,7 @@ import type { Linked } from './linked-list.ts';
  *
  * creating -> idle | lent            idle -> validating | lent          validating -> idle | lent
  * lent -> resetting | idle | lent    resetting -> idle | lent           any of these -> destroying -> gone
- * creating -> abandoned -> gone      (its `create` was given up and has not answered yet)
+ * creating -> abandoned -> gone      (its `create` has failed, or was given up and has not answered yet)
  */
 export type SlotState = 'creating' | 'abandoned' | 'idle' | 'validating' | 'lent' | 'resetting' | 'destroying' | 'gone';
 

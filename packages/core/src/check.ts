@@ -1,8 +1,5 @@
 import type { Clock } from './clock.ts';
 
-/** The longest delay a Node.js timer takes, in milliseconds; a longer one fires at once. */
-export const MAX_TIMER_DELAY: number = 2 ** 31 - 1;
-
 /** Renders a bad value for an error message: short, and never throwing itself. */
 function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value);

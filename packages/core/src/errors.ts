@@ -70,7 +70,9 @@ export interface QueueFullFacts extends ErrorOptions {
 
 /** A bounded queue refused one more entry. */
 export class QueueFullError extends PerfError {
+  /** How many were waiting when this one was refused. */
   readonly pending: number;
+  /** How many may wait. */
   readonly limit: number;
 
   constructor(component: string, facts: QueueFullFacts) {

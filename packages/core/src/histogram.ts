@@ -1,13 +1,3 @@
-/**
- * A log-linear histogram of non-negative numbers.
- *
- * Each power of two is cut in 128 equal buckets and a bucket reports its midpoint, so that a quantile is within
- * 1/256 (0.4 %) of a recorded value, from 2^-30 to 2^50, whatever the unit. The idea is HdrHistogram's (Gil Tene);
- * the bucket is read straight from the bits of the float: exponent and the top seven bits of the mantissa.
- *
- * Recording is O(1) and allocates only when a power of two is seen for the first time (1 KiB).
- */
-
 const SUB_BITS = 7;
 const SUB_BUCKETS = 1 << SUB_BITS;
 const MIN_EXPONENT = -30;
@@ -31,6 +21,15 @@ export interface HistogramJSON {
   readonly buckets: readonly (readonly [number, number])[];
 }
 
+/**
+ * A log-linear histogram of non-negative numbers.
+ *
+ * Each power of two is cut in 128 equal buckets and a bucket reports its midpoint, so that a quantile is within
+ * 1/256 (0.4 %) of a recorded value, from 2^-30 to 2^50, whatever the unit. The idea is HdrHistogram's (Gil Tene);
+ * the bucket is read straight from the bits of the float: exponent and the top seven bits of the mantissa.
+ *
+ * Recording is O(1) and allocates only when a power of two is seen for the first time (1 KiB).
+ */
 export class Histogram {
   #octaves: (Float64Array | undefined)[] = [];
   #zeros = 0;

@@ -2,7 +2,6 @@ export { abortable } from './abortable.ts';
 export { activeSpanContext } from './active-span.ts';
 export { type CgroupFolder, type ReadFile, cgroupFolders } from './cgroup-folders.ts';
 export {
-  MAX_TIMER_DELAY,
   checkBoolean,
   checkClock,
   checkCount,
@@ -34,4 +33,4 @@ export { LazyCounter, LazyHistogram, LazyMeter } from './lazy-meter.ts';
 export { LazyTracer } from './lazy-tracer.ts';
 export type { Observe, ObservedInstrument } from './observation.ts';
 export type { StatsSource } from './stats-source.ts';
-export { type Timer, startTimer } from './timer.ts';
+export { MAX_TIMER_DELAY, type Timer, startTimer } from './timer.ts';

@@ -74,7 +74,7 @@ function endWithError(span: Span, error: unknown): void {
   span.end();
 }
 
-/** A code where there is one: it tells more than a name, and there are as few of them. */
+/** The code where there is one, else the name: both are few enough for an attribute, and a code tells more. */
 function errorType(error: Error): string {
   const { code } = error as { readonly code?: unknown };
   return typeof code === 'string' ? code : error.name;

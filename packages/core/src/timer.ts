@@ -1,4 +1,5 @@
-import { MAX_TIMER_DELAY } from './check.ts';
+/** The longest delay a Node.js timer takes, in milliseconds; a longer one fires at once. */
+export const MAX_TIMER_DELAY: number = 2 ** 31 - 1;
 
 /** A running timer: cancel it with {@link Timer.cancel}. */
 export interface Timer {
@@ -9,8 +10,8 @@ export interface Timer {
 const NEVER: Timer = { cancel() {} };
 
 /**
- * Calls `callback` once after `ms` milliseconds, for any `ms`: Node's own timers fire at once past 2^31 - 1 ms,
- * and never for `Infinity` is what `Infinity` means here.
+ * Calls `callback` once after `ms` milliseconds, for any `ms`: Node's own timers fire at once past 2^31 - 1 ms.
+ * `Infinity` is never.
  *
  * @param options.unref whether the timer alone lets the process exit. Background timers should; one that a caller awaits should not. @default false
  */

@@ -8,6 +8,8 @@ import type { WorkerHandle } from './worker-handle.ts';
  *     starting -> idle <-> busy
  *         \         \       /
  *          `-------> stopping -> (gone, and the place is free)
+ *
+ * A worker that ends by itself goes from any of these to gone.
  */
 export class WorkerSlot {
   readonly handle: WorkerHandle;

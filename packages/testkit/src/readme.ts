@@ -1,5 +1,4 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath, pathToFileURL } from 'node:url';
 import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 
@@ -14,8 +13,8 @@ export interface ReadmeOptions {
 
 /**
  * Registers one test per `ts` code block of a README: each block runs as a module of its own inside the package, so it imports the package by
- * its name. A line `console.log(x); // => text` must print `text`; a comma in `text` matters, white space does not. A fence marked
- * `no-run` is skipped: for fragments such as an option list.
+ * its name. A line `console.log(x); // => text` must be reached and print `text`; how much white space there is does not matter. A fence
+ * marked `no-run` is skipped: for fragments such as an option list.
  *
  * @param readme URL of the README; the blocks are written to `.readme/` beside it
  */
@@ -29,14 +28,17 @@ export function testReadme(readme: URL, options: ReadmeOptions = {}): void {
     const line = text.slice(0, block.index).split('\n').length;
     test(`README block ${index + 1} (line ${line})`, async () => {
       const file = new URL(`block-${index + 1}.ts`, folder);
-      writeFileSync(file, instrument(block[3] ?? ''));
+      const code = block[3] ?? '';
+      writeFileSync(file, instrument(code));
       Object.assign(process.env, options.env);
-      const checks: [expected: string, actual: string][] = [];
+      const printed: [expected: string, actual: string][] = [];
       (globalThis as Record<string, unknown>)['__readmeCheck'] = (expected: string, ...values: unknown[]) => {
-        checks.push([expected, values.map(show).join(' ')]);
+        printed.push([expected, values.map(show).join(' ')]);
       };
-      await import(/* @vite-ignore */ pathToFileURL(fileURLToPath(file)).href);
-      for (const [expected, actual] of checks) expect(squeeze(actual)).toBe(squeeze(expected));
+      await import(/* @vite-ignore */ file.href);
+      for (const [expected, actual] of printed) expect(squeeze(actual)).toBe(squeeze(expected));
+      // A line that was never reached, or that is no `console.log` of one line, would pass unseen.
+      expect(new Set(printed.map(([expected]) => expected))).toEqual(new Set(promised(code)));
     });
   }
 }
@@ -46,6 +48,11 @@ function instrument(code: string): string {
     return `${indent}__readmeCheck(${JSON.stringify(expected)}, ${args});`;
   });
   return `declare const __readmeCheck: (expected: string, ...values: unknown[]) => void;\n${checked}\nexport {};\n`;
+}
+
+/** What the block says it prints. */
+function promised(code: string): string[] {
+  return [...code.matchAll(/\/\/ => (.*)$/gm)].map(([, text]) => text as string);
 }
 
 function show(value: unknown): string {

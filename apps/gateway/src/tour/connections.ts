@@ -1,5 +1,4 @@
-import { type Server, type Socket, createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, type Server, type Socket, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
 import { tcpPool } from '@perf/conn-pool/tcp';
 import { delay } from '@perf/core';

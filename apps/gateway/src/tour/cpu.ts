@@ -20,13 +20,17 @@ export async function cpu(narrator: Narrator, { folder, store }: Workspace): Pro
   narrator.found('at a time, for I/O / CPU / asynchronous calls', `${io} / ${cores} / ${calls}`);
   await readManyFiles(narrator, join(folder, 'archive'), io);
   await countOnEveryCore(narrator, cores);
-  const paths = Array.from({ length: 200 }, (_, index) => `archive/week-${index % 40}`);
+  // Different files, so that each call reaches the server.
+  const paths = Array.from(
+    { length: 200 },
+    (_, index) => `archive/week-${index % 40}/report-${Math.floor(index / 40)}.txt`,
+  );
   const { result, took } = await timed(async () => {
-    let entries = 0;
-    const list = (path: string): Promise<unknown> =>
+    let answers = 0;
+    const getInfo = (path: string): Promise<unknown> =>
       store.callTool('files__get_file_info', { path: join(folder, path) });
-    for await (const _ of mapConcurrent(paths, list, { concurrency: calls, ordered: false })) entries++;
-    return entries;
+    for await (const _ of mapConcurrent(paths, getInfo, { concurrency: calls, ordered: false })) answers++;
+    return answers;
   });
   narrator.found(`async limit: ${result} tool calls, ${calls} at a time`, milliseconds(took));
 }

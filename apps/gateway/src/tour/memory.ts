@@ -6,6 +6,7 @@ import { type Narrator, megabytes } from './narrator.ts';
 
 /** Bytes the tour may take until its own limit is near. */
 const HEADROOM = 48 * 2 ** 20;
+const USES = 1_000;
 
 /** System level, memory: heap settings, objects used again, and what to let go of when memory gets short. */
 export async function memory(narrator: Narrator): Promise<void> {
@@ -27,8 +28,8 @@ function usePool(narrator: Narrator, manager: MemoryManager): void {
     reset: ({ bytes }) => void bytes.fill(0),
   });
   buffers.prefill(8);
-  for (let round = 0; round < 1_000; round++) buffers.use(({ bytes }) => bytes.fill(round & 0xff));
-  narrator.found('object pool "report-buffers": uses', '1000');
+  for (let round = 0; round < USES; round++) buffers.use(({ bytes }) => bytes.fill(round & 0xff));
+  narrator.found('object pool "report-buffers": uses', String(USES));
   narrator.show(`pool statistics: ${JSON.stringify(manager.pool('report-buffers').stats())}`);
 }
 

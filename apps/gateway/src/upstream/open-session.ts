@@ -1,6 +1,7 @@
 import { Client, type Tool, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio';
 import type { HttpServer, ServerConfig, StdioServer } from '../config.ts';
+import { IDENTITY } from '../identity.ts';
 import { resolveCommand } from './command.ts';
 import type { CallOptions, Session, ToolCall, ToolDescription, ToolResult } from './session.ts';
 import { StdioTransport } from './stdio-transport.ts';
@@ -49,7 +50,7 @@ async function openHttp(config: HttpServer, signal: AbortSignal): Promise<Sessio
 }
 
 function newClient(mode: 'legacy' | 'auto'): Client {
-  return new Client({ name: 'perf-gateway', version: '0.1.0' }, { versionNegotiation: { mode } });
+  return new Client(IDENTITY, { versionNegotiation: { mode } });
 }
 
 function describeStartFailure(error: Error, command: string, said: string | undefined): string {

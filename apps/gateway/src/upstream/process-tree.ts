@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { delay } from '@perf/core';
 
 /**
- * The processes below `root`, children first. A server started through a launcher (npx, a shell) has its own process there,
+ * The processes below `root`, the nearest first. A server started through a launcher (npx, a shell) has its own process there,
  * and ending the launcher alone would leave it running.
  */
 export async function descendants(root: number): Promise<number[]> {

@@ -9,7 +9,7 @@ export type ToolKind = 'read' | 'write' | 'delete' | 'create';
  */
 export function toolKind({ name, annotations }: ToolDescription): ToolKind {
   if (annotations?.readOnlyHint === true) return 'read';
-  const words = name.toLowerCase().split(/[^a-z]+|(?<=[a-z])(?=[A-Z])/);
+  const words = name.split(/[^A-Za-z]+|(?<=[a-z])(?=[A-Z])/).map((word) => word.toLowerCase());
   if (words.some((word) => /^(delete|remove|drop|unlink)$/.test(word))) return 'delete';
   if (words.some((word) => /^(create|mkdir|new|insert)$/.test(word))) return 'create';
   return 'write';

@@ -81,15 +81,11 @@ export class Upstream implements Closeable {
     return this.#tools;
   }
 
-  get status(): UpstreamStatus {
-    return this.#status;
-  }
-
   get closed(): boolean {
     return this.#closing !== undefined;
   }
 
-  /** Resolves when the first session has opened or failed to: then `status` tells which. It never rejects. */
+  /** Resolves when the first session has opened or failed to: then the status tells which. It never rejects. */
   async start(): Promise<void> {
     // Without a minimum the pool opens a session only for a caller.
     if (this.config.minSessions === 0) this.#pool.use(() => {}).catch(() => {});

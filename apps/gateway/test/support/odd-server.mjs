@@ -1,5 +1,5 @@
 // An MCP server over standard input and output that misbehaves as its arguments say; its state is one text, `v0` at first.
-import { closeSync } from 'node:fs';
+import { appendFileSync, closeSync } from 'node:fs';
 
 const modes = new Set(process.argv.slice(2));
 let state = 'v0';
@@ -15,11 +15,21 @@ if (modes.has('garbage')) console.log('Listening!\n{"a":\n[1]\nnull');
 const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 const changed = () => send({ method: 'notifications/tools/list_changed' });
 
+const die = ({ log }) => {
+  appendFileSync(log, 'called\n');
+  process.exit();
+};
+
 const tools = {
+  die_reading: die,
+  die_setting: die,
   get: () => state,
   lists: () => String(lists),
   set: ({ value }) => (state = value),
-  slow_set: ({ value, ms }) => setTimeout(() => (state = value), ms),
+  // Makes the change when it is told to, and never answers.
+  set_later: ({ value }) => {
+    process.once('SIGUSR2', () => (state = value));
+  },
   never: () => undefined,
   big: ({ bytes }) => 'x'.repeat(bytes),
   structured: () => 'no structure',
