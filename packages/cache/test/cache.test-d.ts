@@ -3,6 +3,9 @@ import { expectTypeOf, test } from 'vitest';
 import { type Codec, jsonCodec } from '@perf/codec';
 import { MemoryCache, type Memoized, type Store, TieredCache, cached, memoize } from '../src/index.ts';
 import { type RedisBusClient, type RedisClient, redisBus, redisStore } from '../src/redis.ts';
+import type KeyvRedis from '@keyv/redis';
+import type { Keyv, KeyvStorageAdapter } from 'keyv';
+import { type KeyvAdapter, keyvStore } from '../src/keyv.ts';
 import { type SqliteFailure, type SqliteStore, type SqliteStoreError, sqliteStore } from '../src/sqlite.ts';
 
 interface User {
@@ -60,4 +63,11 @@ test('types', () => {
   expectTypeOf<SqliteStoreError>().toHaveProperty('reason').toEqualTypeOf<SqliteFailure>();
   // @ts-expect-error there is no file without a path
   sqliteStore({});
+
+  expectTypeOf<Keyv>().toExtend<KeyvAdapter>();
+  expectTypeOf<KeyvStorageAdapter>().toExtend<KeyvAdapter>();
+  expectTypeOf<KeyvRedis<string>>().toExtend<KeyvAdapter>();
+  expectTypeOf(keyvStore(new Map<string, unknown>())).toEqualTypeOf<Store>();
+  // @ts-expect-error nothing to write with
+  keyvStore({ get: () => undefined });
 });
