@@ -83,12 +83,12 @@ export class SqliteEntries {
       const namespace = this.#namespace(name) ?? this.#newNamespace(name, ++counters.seq);
       const written = writes.map((write) => {
         if (write.ifVersion !== undefined && !this.#isUnchanged(write, namespace, counters)) return false;
-        // One that leaves no room for others is not kept, and neither is what it replaces.
+        // One that leaves no room for others counts as written and gone at once: it is no sign of a change by someone else.
         const isKept = write.bytes.length <= this.#maxBytes / 2;
         const ends = Math.floor(now + write.ttl);
         const expires = Number.isSafeInteger(ends) ? ends : null;
         this.#put(write.key, namespace, { seq: ++counters.seq, now, expires, bytes: isKept ? write.bytes : undefined });
-        return isKept;
+        return true;
       });
       this.#evict(counters, { rows: EVICTED_AT_ONCE, time: Infinity });
       return written;
@@ -118,28 +118,32 @@ export class SqliteEntries {
     return this.#change((counters) => {
       const until = performance.now() + limit.time;
       let left = limit.rows;
-      const remove = (rows: () => number): void => {
-        for (let removed = 1; removed > 0 && left > 0 && performance.now() < until;) {
-          removed = rows();
-          this.#swept += removed;
-          left -= removed;
+      const repeat = (step: () => number): void => {
+        for (let done = 1; done > 0 && left > 0 && performance.now() < until;) {
+          done = step();
+          left -= done;
         }
       };
-      remove(() => this.#exhume());
-      remove(() => this.#forget(this.#sql.deleteEnded.all(now), counters));
+      repeat(() => this.#exhume());
+      repeat(() => this.#count(this.#forget(this.#sql.deleteEnded.all(now), counters)));
       const evicted = this.#evict(counters, { rows: left, time: Math.max(0, until - performance.now()) });
       return evicted >= left || performance.now() >= until;
     });
   }
 
-  /** Removes some rows of a namespace as it was before it was cleared. */
+  /** Removes some rows of a namespace as it was before it was cleared. @returns how much work that was, 0 when there is none */
   #exhume(): number {
     const grave = this.#sql.grave.get() as { readonly id: number } | undefined;
     if (grave === undefined) return 0;
-    const removed = this.#sql.deleteBuried.all(grave.id).length;
+    const removed = this.#count(this.#sql.deleteBuried.all(grave.id).length);
     if (removed > 0) return removed;
     this.#sql.closeGrave.run(grave.id);
-    return this.#exhume();
+    return 1;
+  }
+
+  #count(swept: number): number {
+    this.#swept += swept;
+    return swept;
   }
 
   /** Removes the rows written longest ago until the file is small enough. */

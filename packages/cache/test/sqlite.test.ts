@@ -225,8 +225,13 @@ describe('room', () => {
   test('is not given to an entry larger than half of it; the one it would replace goes all the same', async () => {
     const store = open({ maxBytes: 1024 * 1024 });
     await store.setMany('test', [write('small', 'kept'), write('k', 'old')]);
-    expect(await store.setMany('test', [write('k', Buffer.alloc(600_000))])).toEqual([false]);
+    expect(await store.setMany('test', [write('k', Buffer.alloc(600_000))])).toEqual([true]);
     expect([await textOf(store, 'k'), await textOf(store, 'small')]).toEqual([undefined, 'kept']);
+    await using cache = new TieredCache<string, string>({ store });
+    const loader = vi.fn(() => 'x'.repeat(600_000));
+    await cache.getOrLoad('large', loader);
+    await cache.getOrLoad('large', loader);
+    expect(loader).toHaveBeenCalledTimes(1);
   });
 
   test('that has been taken away is given back in slices', async () => {
@@ -286,6 +291,21 @@ describe('sweeping', () => {
     expect(rows()).toBe(2);
     expect([await textOf(store, 'kept'), await textOf(store, 'later')]).toEqual(['v', 'v']);
     expect(store.stats()).toMatchObject({ swept: 3_000, evicted: 0, sweepFailures: 0 });
+  });
+
+  test('a thousand clears in a row are as many small steps', async () => {
+    const store = open({ sweepInterval: 1_000 });
+    for (let index = 0; index < 1_000; index++) {
+      // oxlint-disable-next-line no-await-in-loop
+      await store.clear('test');
+    }
+    await store.setMany('test', [write('k')]);
+    await vi.advanceTimersByTimeAsync(3_000);
+    const db = new DatabaseSync(path);
+    expect(db.prepare('SELECT count(*) AS count FROM graves').get()).toEqual({ count: 0 });
+    db.close();
+    expect(await textOf(store, 'k')).toBe('v');
+    expect(store.stats()).toMatchObject({ swept: 0, sweepFailures: 0 });
   });
 
   test('what was read before a deletion is refused also when its mark has been swept', async () => {
