@@ -54,8 +54,9 @@ export class SqliteFile {
   constructor({ path, synchronous }: SqliteFileOptions) {
     let db: Sqlite.DatabaseSync | undefined;
     try {
-      db = new Database(path);
-      setUp(db, path, synchronous);
+      const opened = new Database(path);
+      db = opened;
+      patiently(() => setUp(opened, path, synchronous));
     } catch (error) {
       db?.close();
       throw toSqliteError(error, path);
@@ -101,17 +102,14 @@ function transaction<T>(db: Sqlite.DatabaseSync, begin: 'BEGIN' | 'BEGIN IMMEDIA
 
 function setUp(db: Sqlite.DatabaseSync, path: string, synchronous: 'normal' | 'full'): void {
   db.exec(`PRAGMA busy_timeout = ${OPEN_PATIENCE}`);
-  // Looked at before anything is written: a file that is not ours stays as it is.
-  const isNew = isEmpty(db, path);
-  // Several processes may turn a new file to WAL at once; SQLite does not make them wait for each other.
-  patiently(() => db.exec('PRAGMA journal_mode = WAL'));
+  // Looked at before anything is written: a file that is not ours stays as it is. In one transaction, for another process may be setting it up.
+  const isNew = transaction(db, 'BEGIN', () => isEmpty(db, path));
+  db.exec('PRAGMA journal_mode = WAL');
   db.exec(`PRAGMA synchronous = ${synchronous}; PRAGMA journal_size_limit = ${LOG_LIMIT}`);
   if (isNew) {
-    patiently(() =>
-      transaction(db, 'BEGIN IMMEDIATE', () => {
-        if (isEmpty(db, path)) db.exec(SCHEMA);
-      }),
-    );
+    transaction(db, 'BEGIN IMMEDIATE', () => {
+      if (isEmpty(db, path)) db.exec(SCHEMA);
+    });
   }
   db.exec(`PRAGMA busy_timeout = ${CALL_PATIENCE}`);
 }
@@ -127,6 +125,7 @@ function isEmpty(db: Sqlite.DatabaseSync, path: string): boolean {
   throw new SqliteStoreError('foreign', `the database at ${JSON.stringify(path)} is ${what}`, { path });
 }
 
+/** Not everywhere does SQLite wait by itself: of several processes that turn a new file to WAL at once, some are told that it is locked. */
 function patiently(work: () => void): void {
   const giveUpAt = performance.now() + OPEN_PATIENCE;
   for (;;) {

@@ -166,6 +166,13 @@ describe('a file outlives its process', () => {
   });
 });
 
+test('a file may be made by many at the same moment', async () => {
+  // An error in one of the threads ends the process with it.
+  await run(process.execPath, ['--no-wasm-code-gc', fixture('sqlite-openers'), folder]);
+  path = join(folder, '1.db');
+  expect(await textOf(open(), 'k')).toBe('v');
+});
+
 /** The lines a process has written once there are `count`. */
 async function linesOf(child: ChildProcess, count: number): Promise<string[]> {
   const lines: string[] = [];
