@@ -1,8 +1,12 @@
 import { type Cluster, Redis } from 'ioredis';
 import { expectTypeOf, test } from 'vitest';
 import { type Codec, jsonCodec } from '@perf/codec';
-import { MemoryCache, type Memoized, TieredCache, cached, memoize } from '../src/index.ts';
+import { MemoryCache, type Memoized, type Store, TieredCache, cached, memoize } from '../src/index.ts';
 import { type RedisBusClient, type RedisClient, redisBus, redisStore } from '../src/redis.ts';
+import type KeyvRedis from '@keyv/redis';
+import type { Keyv, KeyvStorageAdapter } from 'keyv';
+import { type KeyvAdapter, keyvStore } from '../src/keyv.ts';
+import { type SqliteFailure, type SqliteStore, type SqliteStoreError, sqliteStore } from '../src/sqlite.ts';
 
 interface User {
   readonly name: string;
@@ -53,4 +57,17 @@ test('types', () => {
   expectTypeOf<Cluster>().toExtend<RedisClient>();
   expectTypeOf<Redis>().toExtend<RedisBusClient>();
   new TieredCache<string, User>({ store: redisStore(new Redis()), bus: redisBus(new Redis()) });
+
+  expectTypeOf(sqliteStore({ path: new URL('file:///cache.db'), maxBytes: 2 ** 30 })).toEqualTypeOf<SqliteStore>();
+  expectTypeOf<SqliteStore>().toExtend<Store & AsyncDisposable>();
+  expectTypeOf<SqliteStoreError>().toHaveProperty('reason').toEqualTypeOf<SqliteFailure>();
+  // @ts-expect-error there is no file without a path
+  sqliteStore({});
+
+  expectTypeOf<Keyv>().toExtend<KeyvAdapter>();
+  expectTypeOf<KeyvStorageAdapter>().toExtend<KeyvAdapter>();
+  expectTypeOf<KeyvRedis<string>>().toExtend<KeyvAdapter>();
+  expectTypeOf(keyvStore(new Map<string, unknown>())).toEqualTypeOf<Store>();
+  // @ts-expect-error nothing to write with
+  keyvStore({ get: () => undefined });
 });
