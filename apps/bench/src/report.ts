@@ -15,7 +15,8 @@ function table({ contenders }: ComparisonResult): string {
 
 function time({ nanoseconds: { median, lowerQuartile, upperQuartile } }: ContenderResult): string {
   const { divisor, unit } = scale(median);
-  const show = (value: number): string => (value / divisor).toPrecision(3);
+  // Three digits, and none of the exponents that toPrecision() writes from a thousand on.
+  const show = (value: number): string => String(Number((value / divisor).toPrecision(3)));
   return `${show(median)} ${unit} [${show(lowerQuartile)}–${show(upperQuartile)}]`;
 }
 
