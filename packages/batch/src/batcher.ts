@@ -1,4 +1,5 @@
 import {
+  AbortGroups,
   QueueFullError,
   type StatsSource,
   checkDuration,
@@ -17,7 +18,6 @@ import { FlushMarks } from './flush-marks.ts';
 import { Operation } from './operation.ts';
 import type { Outcome } from './read-outcomes.ts';
 import { SharedReads, type Traits } from './shared-reads.ts';
-import { SignalWatch } from './signal-watch.ts';
 
 /** Options of {@link Batcher.add}. */
 export interface AddOptions {
@@ -52,7 +52,9 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   readonly #telemetry: BatchTelemetry;
   readonly #dispatcher: Dispatcher<Op, R>;
   readonly #shared: SharedReads<Op, R>;
-  readonly #signals: SignalWatch = new SignalWatch();
+  readonly #signals = new AbortGroups<() => void>((waiters) => {
+    for (const waiter of waiters) waiter();
+  });
   readonly #stopObserving: () => void;
   readonly #marks: FlushMarks = new FlushMarks();
   readonly #leftovers: { operation: Operation<Op, R>; outcomeUnknown: boolean }[] = [];

@@ -1,10 +1,10 @@
 import type { Link as SpanLink } from '@opentelemetry/api';
+import type { AbortGroups } from '@perf/core';
 import type { Batch } from './batch.ts';
 import type { FlushMark } from './flush-marks.ts';
 import type { Group } from './group.ts';
 import type { Lane } from './lane.ts';
 import type { Link } from './linked-queue.ts';
-import type { SignalWatch } from './signal-watch.ts';
 
 /** Where an operation belongs, and in which order it came. */
 export interface Placement<Op, R> {
@@ -58,7 +58,7 @@ export class Operation<Op, R> implements Link {
   }
 
   /** The view of a caller that can: `watch` tells of its abort, `withdraw` is called with the reason when the last caller has aborted. */
-  waitFor(signal: AbortSignal, watch: SignalWatch, withdraw: (reason: unknown) => void): Promise<R> {
+  waitFor(signal: AbortSignal, watch: AbortGroups<() => void>, withdraw: (reason: unknown) => void): Promise<R> {
     this.abortable++;
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
@@ -70,11 +70,11 @@ export class Operation<Op, R> implements Link {
       else watch.add(signal, onAbort);
       this.promise.then(
         (value) => {
-          watch.remove(signal, onAbort);
+          watch.delete(signal, onAbort);
           resolve(value);
         },
         (error: unknown) => {
-          watch.remove(signal, onAbort);
+          watch.delete(signal, onAbort);
           reject(error);
         },
       );

@@ -1,4 +1,5 @@
 import {
+  AbortGroups,
   type Clock,
   type Closeable,
   ClosedError,
@@ -12,7 +13,6 @@ import {
   checkSignal,
   systemClock,
 } from '@perf/core';
-import { AbortGroups } from './abort-groups.ts';
 import { checkPriority, checkQueueLimit } from './check-waiting.ts';
 import { PoolQueueFullError } from './errors.ts';
 import { LimiterLease } from './limiter-lease.ts';

@@ -1,6 +1,5 @@
 import type { Transferable } from 'node:worker_threads';
-import { type Timer, startTimer } from '@perf/core';
-import type { AbortGroups } from './abort-groups.ts';
+import { type AbortGroups, type Timer, startTimer } from '@perf/core';
 import type { Reply } from './frame.ts';
 import { Waiting } from './wait-queue.ts';
 

@@ -1,5 +1,4 @@
-import { type Clock, ClosedError } from '@perf/core';
-import { AbortGroups } from './abort-groups.ts';
+import { AbortGroups, type Clock, ClosedError } from '@perf/core';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
 import type { Reply } from './frame.ts';
 import { IdleWorkers } from './idle-workers.ts';
