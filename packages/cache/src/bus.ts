@@ -1,10 +1,12 @@
-/** Says that values have changed. */
+/** Says that values have changed. Without `keys` and `tags`, all of the namespace has. */
 export interface BusMessage {
   /** The cache that made the change, which ignores the message. */
   readonly source: string;
   readonly namespace: string;
-  /** Whose values changed; `undefined` when all of the namespace did. */
-  readonly keys: readonly string[] | undefined;
+  /** Whose values changed. */
+  readonly keys?: readonly string[];
+  /** Every value with one of these tags has ended. */
+  readonly tags?: readonly string[];
 }
 
 /** Hears of changes made by others. Its methods do not throw. */

@@ -9,7 +9,16 @@ export { MemoryCache } from './memory-cache.ts';
 export type { MemoryCacheOptions, MemorySetOptions, RemovalReason } from './memory-options.ts';
 export type { MemoryCacheStats } from './memory-stats.ts';
 export type { Held } from './memory-tier.ts';
-export type { Store, StoreEntry, StoreWrite } from './store.ts';
+export type {
+  HeldLease,
+  LeaseAnswer,
+  LeaseRequest,
+  Store,
+  StoreEntry,
+  StoreLeases,
+  StoreReadHints,
+  StoreWrite,
+} from './store.ts';
 export { TieredCache } from './tiered-cache.ts';
 export type { TieredCacheOptions } from './tiered-options.ts';
 export type { TieredCacheStats } from './tiered-stats.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
-import type { Store, StoreWrite } from '../../src/index.ts';
+import type { LeaseAnswer, Store, StoreWrite } from '../../src/index.ts';
 
 /** What a contract test needs of a store. */
 export interface StoreSetup {
@@ -18,8 +18,12 @@ const write = (key: string, text: string, rest: Partial<StoreWrite> = {}): Store
   ...rest,
 });
 
-/** The rules of the `Store` interface, as tests. */
-export function storeContract(name: string, setUp: () => Promise<StoreSetup>): void {
+/** The rules of the `Store` interface, as tests; those of leases for a store that has them. */
+export function storeContract(
+  name: string,
+  setUp: () => Promise<StoreSetup>,
+  { leases }: { readonly leases: boolean },
+): void {
   describe(`the contract of a store: ${name}`, () => {
     let setup: StoreSetup;
     let here: Store;
@@ -164,6 +168,194 @@ export function storeContract(name: string, setUp: () => Promise<StoreSetup>): v
           write('c', 'C'),
         ]);
         expect(outcomes).toEqual([false, true, true]);
+      });
+    });
+
+    describe('tags', () => {
+      const tagged = (key: string, tags: readonly string[], rest: Partial<StoreWrite> = {}): StoreWrite =>
+        write(key, `value of ${key}`, { tags, ...rest });
+
+      test('are read with the entry, whatever text they are', async () => {
+        const tags = ['plain', '', ' ', 'a,b', 'a:b', '{x}', '"quoted"', 'метка', '\u0000', 'x'.repeat(300)];
+        await here.setMany(namespace, [tagged('a', tags), write('b', 'B')]);
+        const [a, b, none] = await there.getMany(namespace, ['a', 'b', 'c'], { tags: ['plain', 'another'] });
+        expect(a?.tags).toEqual(tags);
+        expect(b?.tags).toEqual([]);
+        expect(none?.tags).toEqual([]);
+        await here.invalidateTags(namespace, ['\u0000']);
+        expect(await textOf(there, 'a')).toBeUndefined();
+      });
+
+      test('end all entries that have one of them, and no others', async () => {
+        await here.setMany(namespace, [
+          tagged('a', ['x']),
+          tagged('b', ['y', 'x']),
+          tagged('c', ['y']),
+          tagged('d', ['z', 'w']),
+          write('e', 'E'),
+        ]);
+        await here.setMany(`${namespace}-other`, [tagged('a', ['x'])]);
+        await there.invalidateTags(namespace, ['x', 'z', 'never used']);
+        const entries = await there.getMany(namespace, ['a', 'b', 'c', 'd', 'e']);
+        expect(entries.map((entry) => entry.bytes !== undefined)).toEqual([false, false, true, false, true]);
+        const [other] = await here.getMany(`${namespace}-other`, ['a'], { tags: ['x'] });
+        expect(other?.bytes).toBeDefined();
+      });
+
+      test('may be used again at once', async () => {
+        await here.setMany(namespace, [tagged('a', ['x'])]);
+        await here.invalidateTags(namespace, ['x']);
+        await there.setMany(namespace, [tagged('a', ['x'])]);
+        expect(await textOf(here, 'a')).toBe('value of a');
+        await there.invalidateTags(namespace, ['x']);
+        expect(await textOf(here, 'a')).toBeUndefined();
+      });
+
+      test('nothing to invalidate', async () => {
+        await here.setMany(namespace, [tagged('a', ['x'])]);
+        await here.invalidateTags(namespace, []);
+        expect(await textOf(here, 'a')).toBe('value of a');
+      });
+
+      test('invalidated since the version was read, known of then or not, refuse the write', async () => {
+        const [known, unknown, fine] = await here.getMany(namespace, ['known', 'unknown', 'fine'], { tags: ['x'] });
+        await there.invalidateTags(namespace, ['x', 'y']);
+        const written = await here.setMany(namespace, [
+          tagged('known', ['x'], { ifVersion: known?.version as string }),
+          tagged('unknown', ['z', 'y'], { ifVersion: unknown?.version as string }),
+          tagged('fine', [], { ifVersion: fine?.version as string }),
+        ]);
+        expect(written).toEqual([false, false, true]);
+        expect(await textOf(there, 'known')).toBeUndefined();
+        expect(await textOf(there, 'unknown')).toBeUndefined();
+        expect(await textOf(there, 'fine')).toBe('value of fine');
+      });
+
+      test('invalidated before the version was read do no harm', async () => {
+        await there.invalidateTags(namespace, ['x']);
+        const version = await versionOf(here, 'k');
+        expect(await here.setMany(namespace, [tagged('k', ['x'], { ifVersion: version })])).toEqual([true]);
+        expect(await textOf(there, 'k')).toBe('value of k');
+      });
+
+      test('survive a clear as little as the entries do', async () => {
+        await here.setMany(namespace, [tagged('a', ['x'])]);
+        await there.clear(namespace);
+        await here.setMany(namespace, [tagged('b', ['x'])]);
+        expect([await textOf(there, 'a'), await textOf(there, 'b')]).toEqual([undefined, 'value of b']);
+        await there.invalidateTags(namespace, ['x']);
+        expect(await textOf(here, 'b')).toBeUndefined();
+      });
+    });
+
+    if (!leases) return;
+    describe('leases', () => {
+      const lease = async (store: Store, key: string, ttl = 60_000): Promise<LeaseAnswer | undefined> => {
+        const version = (await store.getMany(namespace, [key]))[0]?.version as string;
+        return (await store.leases?.acquire(namespace, [{ key, version, ttl }]))?.[0];
+      };
+      const leasedFor = async (store: Store, key: string): Promise<number | undefined> =>
+        (await store.getMany(namespace, [key]))[0]?.leasedFor;
+      const got = (answer: LeaseAnswer | undefined): { token: string; version: string } => {
+        if (answer?.token === undefined) throw new Error('there was no lease to get');
+        return answer;
+      };
+
+      test('are had by one at a time, whether there is an entry or not', async () => {
+        await here.setMany(namespace, [write('there', 'stale')]);
+        await here.deleteMany(namespace, ['deleted']);
+        for (const key of ['absent', 'there', 'deleted']) {
+          const version = await versionOf(here, key);
+          const requests = await Promise.all(
+            Array.from({ length: 10 }, (_, index) =>
+              setup.stores[index % 2]?.leases?.acquire(namespace, [{ key, version, ttl: 60_000 }]),
+            ),
+          );
+          const answers = requests.map((answer) => answer?.[0]);
+          expect(answers.filter((answer) => answer?.token !== undefined)).toHaveLength(1);
+          const late = await lease(there, key);
+          expect(late?.token).toBeUndefined();
+          expect((late as { leasedFor: number }).leasedFor).toBeGreaterThan(50_000);
+          expect(await leasedFor(here, key)).toBeGreaterThan(50_000);
+        }
+        expect(await textOf(there, 'there')).toBe('stale');
+        expect(await textOf(there, 'absent')).toBeUndefined();
+      });
+
+      test('let their holder write, and end with that', async () => {
+        const { token, version } = got(await lease(here, 'k'));
+        expect(await here.setMany(namespace, [write('k', 'loaded', { ifVersion: version, lease: token })])).toEqual([
+          true,
+        ]);
+        expect(await textOf(there, 'k')).toBe('loaded');
+        expect(await leasedFor(there, 'k')).toBe(0);
+        expect(got(await lease(there, 'k')).token).not.toBe(token);
+      });
+
+      test('are not given for a key that has changed', async () => {
+        const version = await versionOf(here, 'k');
+        await there.setMany(namespace, [write('k', 'newer')]);
+        expect(await here.leases?.acquire(namespace, [{ key: 'k', version, ttl: 60_000 }])).toEqual([
+          { token: undefined, leasedFor: 0 },
+        ]);
+      });
+
+      test.each([
+        ['a deletion', (): Promise<unknown> => there.deleteMany(namespace, ['k']), undefined],
+        ['a write', (): Promise<unknown> => there.setMany(namespace, [write('k', 'newer')]), 'newer'],
+        ['a clear', (): Promise<unknown> => there.clear(namespace), undefined],
+      ])('end with %s by anyone, and their holder may not write', async (_what, change, expected) => {
+        const { token, version } = got(await lease(here, 'k'));
+        await change();
+        expect(await leasedFor(there, 'k')).toBe(0);
+        const successor = got(await lease(there, 'k'));
+        expect(await here.setMany(namespace, [write('k', 'late', { ifVersion: version, lease: token })])).toEqual([
+          false,
+        ]);
+        expect(await textOf(there, 'k')).toBe(expected);
+        await there.leases?.release(namespace, [{ key: 'k', token: successor.token }]);
+      });
+
+      test('end by themselves; then another may have one, and the late holder may not write', async () => {
+        const first = got(await lease(here, 'k', 50));
+        expect((await lease(there, 'k'))?.token).toBeUndefined();
+        await setup.wait(100);
+        expect(await leasedFor(there, 'k')).toBe(0);
+        const second = got(await lease(there, 'k'));
+        const late = write('k', 'late', { ifVersion: first.version, lease: first.token });
+        expect(await here.setMany(namespace, [late])).toEqual([false]);
+        expect(await here.leases?.extend(namespace, [{ key: 'k', token: first.token }], 60_000)).toEqual([false]);
+        await here.leases?.release(namespace, [{ key: 'k', token: first.token }]);
+        expect(await leasedFor(here, 'k')).toBeGreaterThan(50_000);
+        const good = write('k', 'good', { ifVersion: second.version, lease: second.token });
+        expect(await there.setMany(namespace, [good])).toEqual([true]);
+      });
+
+      test('can be made longer and given back', async () => {
+        const { token } = got(await lease(here, 'k', 60));
+        expect(await here.leases?.extend(namespace, [{ key: 'k', token }], 60_000)).toEqual([true]);
+        await setup.wait(100);
+        expect((await lease(there, 'k'))?.token).toBeUndefined();
+        await here.leases?.release(namespace, [{ key: 'k', token }]);
+        expect(await leasedFor(there, 'k')).toBe(0);
+        expect((await lease(there, 'k'))?.token).toBeDefined();
+      });
+
+      test('leave nothing of an old load possible: the version from before a deletion stays refused', async () => {
+        const before = await versionOf(here, 'k');
+        await there.deleteMany(namespace, ['k']);
+        const { token } = got(await lease(there, 'k', 30));
+        await setup.wait(60);
+        await there.leases?.release(namespace, [{ key: 'k', token }]);
+        expect(await here.setMany(namespace, [write('k', 'old', { ifVersion: before })])).toEqual([false]);
+      });
+
+      test('do not shorten the life of an entry', async () => {
+        await here.setMany(namespace, [write('k', 'v', { ttl: 60_000 })]);
+        got(await lease(there, 'k', 20));
+        await setup.wait(50);
+        const [entry] = await here.getMany(namespace, ['k']);
+        expect(entry?.ttl).toBeGreaterThan(50_000);
       });
     });
   });
