@@ -1,10 +1,18 @@
-/** Held by work that means to write a key later on. Broken as soon as anyone else changes the key. */
+/** Held by work that means to write a key later on. */
 export interface Fence {
+  /** Whether anyone else has changed the key since. */
   readonly broken: boolean;
+  /** The position of the tag history when the work began: what it reads or loads may have ended by a tag since. */
+  readonly position: number;
 }
 
 class KeyFence implements Fence {
   broken = false;
+  readonly position: number;
+
+  constructor(position: number) {
+    this.position = position;
+  }
 }
 
 /**
@@ -14,8 +22,8 @@ class KeyFence implements Fence {
 export class Fences<K> {
   readonly #open = new Map<K, Set<KeyFence>>();
 
-  open(key: K): Fence {
-    const fence = new KeyFence();
+  open(key: K, position: number): Fence {
+    const fence = new KeyFence(position);
     const open = this.#open.get(key);
     if (open === undefined) this.#open.set(key, new Set([fence]));
     else open.add(fence);

@@ -1,37 +1,53 @@
 import { type Fence, Fences } from './fences.ts';
 import type { Flight } from './flight.ts';
 import type { Landing, LoadMember } from './load-group.ts';
+import type { TagHistory } from './tag-history.ts';
 
 /** What is being read and loaded: at most one load that newcomers can join for each key, and the fences of all work that means to write. */
 export class InFlight<K, V> {
-  readonly #flights = new Map<K, Flight<Landing<V>>>();
+  readonly #members = new Map<K, LoadMember<K, V>>();
   readonly #fences = new Fences<K>();
+  readonly #history: TagHistory;
+
+  constructor(history: TagHistory) {
+    this.#history = history;
+  }
 
   /** Keys being loaded. */
   get size(): number {
-    return this.#flights.size;
+    return this.#members.size;
   }
 
+  /** The load of `key` that a newcomer may join: one that began before a tag of its value was invalidated has nothing to offer. */
   flightOf(key: K): Flight<Landing<V>> | undefined {
-    return this.#flights.get(key);
+    const member = this.#members.get(key);
+    if (member === undefined) return undefined;
+    if (!this.#mayHaveEnded(member)) return member.flight;
+    this.detach(key, 'a tag of the value was invalidated');
+    return undefined;
   }
 
-  /** Makes `flight` the one that newcomers join. */
-  enter(key: K, flight: Flight<Landing<V>>): void {
-    this.#flights.set(key, flight);
+  /** Makes this member's flight the one that newcomers join. */
+  enter(member: LoadMember<K, V>): void {
+    this.#members.set(member.key, member);
   }
 
   /** Newcomers start a load of their own from now on. A flight that has been replaced stays out of its successor's way. */
-  leave({ key, flight }: LoadMember<K, V>): void {
-    if (this.#flights.get(key) === flight) this.#flights.delete(key);
+  leave(member: LoadMember<K, V>): void {
+    if (this.#members.get(member.key) === member) this.#members.delete(member.key);
   }
 
   openFence(key: K): Fence {
-    return this.#fences.open(key);
+    return this.#fences.open(key, this.#history.position);
   }
 
   closeFence(key: K, fence: Fence): void {
     this.#fences.close(key, fence);
+  }
+
+  /** Whether what was read or loaded behind this fence, and has these tags, may be kept. */
+  mayKeep(fence: Fence, tags: readonly string[]): boolean {
+    return !fence.broken && !this.#history.hasEnded(tags, fence.position);
   }
 
   /** Nobody wants what this member loads. */
@@ -43,22 +59,29 @@ export class InFlight<K, V> {
   /** `key` has changed: what is being loaded or read is for those who wait already, and not to be kept. */
   invalidate(key: K): void {
     this.#fences.break(key);
-    const flight = this.#flights.get(key);
-    this.#flights.delete(key);
-    flight?.release(new Error('the value was changed while it was being refreshed'));
+    this.detach(key, 'the value was changed');
   }
 
   /** Every key has changed. */
   invalidateAll(): void {
     this.#fences.breakAll();
-    const flights = [...this.#flights.values()];
-    this.#flights.clear();
-    for (const flight of flights)
-      flight.release(new Error('the cache was cleared while the value was being refreshed'));
+    for (const key of [...this.#members.keys()]) this.detach(key, 'the cache was cleared');
+  }
+
+  /** What is being loaded is for those who wait already; a refresh that nobody waits for ends. */
+  detach(key: K, why: string): void {
+    const member = this.#members.get(key);
+    this.#members.delete(key);
+    member?.flight.release(new Error(`${why} while it was being refreshed`));
   }
 
   /** Gives up the loads that go on without callers. */
   release(reason: unknown): void {
-    for (const flight of this.#flights.values()) flight.release(reason);
+    for (const { flight } of this.#members.values()) flight.release(reason);
+  }
+
+  /** While the tags are not known, any invalidation counts. */
+  #mayHaveEnded({ tags, fence: { position } }: LoadMember<K, V>): boolean {
+    return tags === undefined ? this.#history.position > position : this.#history.hasEnded(tags, position);
   }
 }

@@ -1,9 +1,9 @@
 export type { Bus, BusListener, BusMessage } from './bus.ts';
 export type { CacheKey } from './cache-key.ts';
 export { type CachedOptions, cached } from './cached.ts';
-export { BusError, LoadTimeoutError, StoreError } from './errors.ts';
-export type { LoadContext } from './load-group.ts';
-export type { EntryOptions, Loader, ManyLoader, WaitOptions } from './loader.ts';
+export { BusError, LoadManyError, LoadTimeoutError, StoreError, StoreUnavailableError } from './errors.ts';
+export type { LoadContext, OfValue } from './load-group.ts';
+export type { EntryOptions, LoadOptions, Loader, ManyLoader, WaitOptions } from './loader.ts';
 export { type Memoized, type MemoizeOptions, memoize } from './memoize.ts';
 export { MemoryCache } from './memory-cache.ts';
 export type { MemoryCacheOptions, MemorySetOptions, RemovalReason } from './memory-options.ts';

@@ -1,5 +1,5 @@
 import { checkDuration, checkOptions, checkSignal } from '@perf/core';
-import type { LoadContext, LoadRequest } from './load-group.ts';
+import type { LoadContext, LoadRequest, OfValue } from './load-group.ts';
 
 /** Options of a call that only waits. */
 export interface WaitOptions {
@@ -7,14 +7,27 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Options of `TieredCache.set` and of the loading calls. */
+/** Options of `TieredCache.set`. */
 export interface EntryOptions extends WaitOptions {
   /** Milliseconds the value is fresh, instead of the cache's `ttl`. */
   readonly ttl?: number;
+  /** What {@link TieredCache.invalidateTags} finds the value by, any strings. */
+  readonly tags?: readonly string[];
+}
+
+/** Options of the loading calls. */
+export interface LoadOptions<K, V> extends WaitOptions {
+  /** Milliseconds the value is fresh, or a function that says so of the loaded value; what it throws fails the load. @default the cache's `ttl` */
+  readonly ttl?: OfValue<K, V, number>;
+  /** What `invalidateTags` finds the value by, or a function that says so of the loaded value; what it throws fails the load. */
+  readonly tags?: OfValue<K, V, readonly string[]>;
 }
 
 /** What a call without options has: not checked, for it is known to be right. */
-export const NO_OPTIONS: EntryOptions = {};
+export const NO_OPTIONS: WaitOptions = {};
+
+/** The tags of what has none: always this very array, so that a comparison tells. */
+export const NO_TAGS: readonly string[] = [];
 
 /** @throws TypeError naming the option, `signal.reason` */
 export function checkWaitOptions(options: WaitOptions, known: readonly string[] = ['signal']): void {
@@ -25,8 +38,29 @@ export function checkWaitOptions(options: WaitOptions, known: readonly string[] 
 
 /** @throws RangeError, TypeError naming the option, `signal.reason` */
 export function checkEntryOptions(options: EntryOptions): void {
-  checkWaitOptions(options, ['signal', 'ttl']);
+  if (options === NO_OPTIONS) return;
+  checkWaitOptions(options, ['signal', 'ttl', 'tags']);
   if (options.ttl !== undefined) checkDuration('ttl', options.ttl);
+  if (options.tags !== undefined) checkTags(options.tags);
+}
+
+/** Like {@link checkEntryOptions}; what functions return is checked when they do. */
+export function checkLoadOptions<K, V>(options: LoadOptions<K, V>): void {
+  if (options === NO_OPTIONS) return;
+  checkWaitOptions(options, ['signal', 'ttl', 'tags']);
+  if (options.ttl !== undefined && typeof options.ttl !== 'function') checkDuration('ttl', options.ttl);
+  if (options.tags !== undefined && typeof options.tags !== 'function') checkTags(options.tags);
+}
+
+/** A copy without repetitions, safe from later changes; {@link NO_TAGS} when there are none. @throws TypeError */
+export function checkTags(tags: readonly string[]): readonly string[] {
+  if (!Array.isArray(tags)) throw new TypeError(`\`tags\` must be an array of strings, got ${typeof tags}`);
+  if (tags.length === 0) return NO_TAGS;
+  for (const tag of tags as readonly unknown[]) {
+    if (typeof tag !== 'string') throw new TypeError(`\`tags\` must be an array of strings, got a ${typeof tag} in it`);
+  }
+  // As the store and the bus will know it: UTF-8 has no lone surrogates.
+  return [...new Set(tags.map((tag) => tag.toWellFormed()))];
 }
 
 /** Loads one value. */
@@ -34,15 +68,15 @@ export type Loader<K, V> = (context: {
   readonly key: K;
   /** Aborts when nobody waits for the value any more, and when `loadTimeout` runs out. */
   readonly signal: AbortSignal;
-  /** The stale value that is to be replaced, if there is one. */
+  /** The value that is to be replaced, if there is one: stale, or about to be. */
   readonly previous: V | undefined;
 }) => V | Promise<V>;
 
-/** Loads many values; keys it has no value for are left out of the map. */
+/** Loads many values. Keys it has no value for are left out of the map; a promise in it that rejects fails its key alone. */
 export type ManyLoader<K, V> = (
   missing: readonly K[],
   context: LoadContext<K, V>,
-) => ReadonlyMap<K, V> | Promise<ReadonlyMap<K, V>>;
+) => ReadonlyMap<K, V | Promise<V>> | Promise<ReadonlyMap<K, V | Promise<V>>>;
 
 /** A loader of one value, in the place of one of many. */
 export function loadAlone<K, V>(loader: Loader<K, V>): LoadRequest<K, V>['load'] {

@@ -1,14 +1,17 @@
-import { type Clock, deadline } from '@perf/core';
+import { type Clock, checkDuration, deadline, delay } from '@perf/core';
 import type { CacheKey } from './cache-key.ts';
 import { LoadTimeoutError } from './errors.ts';
-import type { Fence } from './fences.ts';
 import { Flight } from './flight.ts';
 import type { InFlight } from './in-flight.ts';
-import type { Landing, LoadGroup, LoadMember, LoadRequest } from './load-group.ts';
-import type { Life, MemoryTier } from './memory-tier.ts';
-import type { LoadedWrite, StoreAnswer, StoreTier } from './store-tier.ts';
-import { tracer } from './telemetry.ts';
+import type { Landing, LoadGroup, LoadMember, LoadRequest, Outgoing } from './load-group.ts';
+import { leasesOf, takeTurns } from './load-turns.ts';
+import { type Loaded, settleEach } from './loaded.ts';
+import { NO_TAGS, checkTags } from './loader.ts';
+import type { Keep, Life, MemoryTier } from './memory-tier.ts';
+import type { LoadedValue, StoreAnswer, StoreTier } from './store-tier.ts';
+import { observeLoad } from './telemetry.ts';
 import type { TieredCounts } from './tiered-stats.ts';
+import { jittered } from './ttl-jitter.ts';
 
 /** What loads work with. */
 export interface LoadsOptions<K, V> {
@@ -19,19 +22,33 @@ export interface LoadsOptions<K, V> {
   readonly clock: Clock;
   /** Milliseconds after `ttl` in which a value is stale and still there; 0 for none. */
   readonly staleFor: number;
+  readonly ttlJitter: number;
   readonly negativeTtl: number | undefined;
   readonly loadTimeout: number;
   readonly name: string | undefined;
 }
 
-/** Milliseconds between attempts to refresh a stale value, when no `negativeTtl` says otherwise. */
+/** A loaded value, and how it is to be kept. */
+interface Arrival<K, V> {
+  readonly member: LoadMember<K, V>;
+  readonly value: V;
+  readonly ttl: number;
+  readonly tags: readonly string[];
+}
+
+/** Milliseconds between attempts to refresh a value, when no `negativeTtl` says otherwise. */
 const RETRY_AFTER = 1_000;
+/** Milliseconds between two looks for what another process is loading. */
+const FIRST_PAUSE = 10;
+const LONGEST_PAUSE = 100;
+/** Milliseconds by which one value is known to be another one's successor: clocks of two tiers differ by less. */
+const TOLERANCE = 1;
 
 /**
  * Loads values and writes them to the tiers unless their key has changed meanwhile.
  *
- * A load has three steps: ask the store, call the loader, write to the store and then to memory. Its callers have their value after the second; until the third is
- * done, newcomers join it and get the same. Memory comes last, so that it never holds what the store refused as outdated.
+ * A load has four steps: ask the store, get the store's lease of the key (or wait for the process that has it), call the loader, write to the store and then to memory. Its callers have their
+ * value after the third; until the last is done, newcomers join it and get the same. Memory comes last, so that it never holds what the store refused as outdated.
  */
 export class Loads<K extends CacheKey, V> {
   readonly #options: LoadsOptions<K, V>;
@@ -44,14 +61,22 @@ export class Loads<K extends CacheKey, V> {
 
   /** Starts one load for keys that none is under way for. @returns their flights, in order */
   start(keys: readonly K[], request: LoadRequest<K, V>): readonly Flight<Landing<V>>[] {
-    return this.#start(keys, { request, isRefresh: false, previous: new Map() });
+    return this.#start(keys, { request, purpose: 'answer', outgoing: new Map() });
   }
 
-  /** Loads stale values anew in the background, where no load is under way already. */
-  refresh(stale: ReadonlyMap<K, V>, request: LoadRequest<K, V>): void {
-    if (stale.size === 0 || this.#draining) return;
-    const previous = new Map([...stale].filter(([key]) => this.#options.inFlight.flightOf(key) === undefined));
-    if (previous.size > 0) this.#start([...previous.keys()], { request, isRefresh: true, previous });
+  /** Loads values anew in the background, where no load is under way already. */
+  refresh(outgoing: ReadonlyMap<K, Outgoing<V>>, request: LoadRequest<K, V>): void {
+    if (outgoing.size === 0 || this.#draining) return;
+    const { inFlight } = this.#options;
+    const due = new Map([...outgoing].filter(([key]) => inFlight.flightOf(key) === undefined));
+    if (due.size > 0) this.#start([...due.keys()], { request, purpose: 'refresh', outgoing: due });
+  }
+
+  /** Loads a value whatever there is. A load that is under way is for those who wait for it already. */
+  renew(key: K, outgoing: Outgoing<V> | undefined, request: LoadRequest<K, V>): Flight<Landing<V>> {
+    this.#options.inFlight.invalidate(key);
+    const known = new Map(outgoing && [[key, outgoing]]);
+    return this.#start([key], { request, purpose: 'renew', outgoing: known })[0] as Flight<Landing<V>>;
   }
 
   /** Starts no more refreshes, and waits until no load is under way. */
@@ -62,7 +87,7 @@ export class Loads<K extends CacheKey, V> {
 
   #start(
     keys: readonly K[],
-    plan: Pick<LoadGroup<K, V>, 'request' | 'isRefresh' | 'previous'>,
+    plan: Pick<LoadGroup<K, V>, 'request' | 'purpose' | 'outgoing'>,
   ): readonly Flight<Landing<V>>[] {
     const { inFlight } = this.#options;
     const group: LoadGroup<K, V> = { ...plan, members: [], controller: new AbortController(), wanted: keys.length };
@@ -72,23 +97,27 @@ export class Loads<K extends CacheKey, V> {
         group.wanted--;
         if (group.wanted === 0) group.controller.abort(reason);
       });
-      const member: LoadMember<K, V> = { key, flight, fence: inFlight.openFence(key), version: undefined };
-      if (plan.isRefresh) flight.hold();
-      inFlight.enter(key, flight);
+      const unknown = { version: undefined, lease: undefined, leasedFor: 0, tags: undefined };
+      const member: LoadMember<K, V> = { key, flight, fence: inFlight.openFence(key), ...unknown };
+      if (plan.purpose === 'refresh') flight.hold();
+      inFlight.enter(member);
       group.members.push(member);
     }
-    const running = this.#run(group).finally(() => this.#running.delete(running));
-    this.#running.add(running);
+    this.#track(this.#run(group));
     return group.members.map(({ flight }) => flight);
+  }
+
+  #track(work: Promise<void>): void {
+    const running = work.finally(() => this.#running.delete(running));
+    this.#running.add(running);
   }
 
   /** Never rejects: what goes wrong is the flights' to tell. */
   async #run(group: LoadGroup<K, V>): Promise<void> {
     const { store, inFlight } = this.#options;
-    const stale = new Map<K, V>();
     try {
-      const missing = store === undefined ? group.members : await this.#askStore(group, store, stale);
-      if (missing.length > 0 && group.wanted > 0) await this.#load(group, missing);
+      const missing = store === undefined ? group.members : await this.#askStore(group, group.members, store);
+      if (missing.length > 0 && group.wanted > 0) await this.#loadInTurn(group, missing);
     } catch (error) {
       for (const { flight } of group.members) flight.fail(error);
     } finally {
@@ -97,104 +126,210 @@ export class Loads<K extends CacheKey, V> {
         inFlight.closeFence(member.key, member.fence);
       }
     }
-    this.refresh(stale, group.request);
   }
 
   /** Lands what the store has. @returns the members it has nothing usable for */
-  async #askStore(group: LoadGroup<K, V>, store: StoreTier<V>, stale: Map<K, V>): Promise<LoadMember<K, V>[]> {
-    const { members, isRefresh, previous } = group;
-    const answers = await store.read(members.map(({ key }) => key));
-    return members.filter((member, index) => {
-      const { hit, version } = answers[index] as StoreAnswer<V>;
+  async #askStore(
+    group: LoadGroup<K, V>,
+    members: readonly LoadMember<K, V>[],
+    store: StoreTier<V>,
+  ): Promise<readonly LoadMember<K, V>[]> {
+    const keys = members.map(({ key }) => key);
+    const answers = await store.read(keys, tagsBefore(group.request) ?? NO_TAGS);
+    const missing: LoadMember<K, V>[] = [];
+    const stale = new Map<LoadMember<K, V>, Outgoing<V>>();
+    for (const [index, member] of members.entries()) {
+      const { hit, version, leasedFor } = answers[index] as StoreAnswer<V>;
       member.version = version;
-      if (hit === undefined) return true;
-      const isFresh = this.#isFresh(hit.life);
-      if (!isFresh && isRefresh) {
-        previous.set(member.key, hit.value);
-        return true;
+      member.leasedFor = leasedFor;
+      const outgoing = hit && { value: hit.value, freshUntil: hit.life.freshUntil };
+      if (hit === undefined || !this.#isAnswer(group, member.key, hit.life)) {
+        if (outgoing !== undefined) group.outgoing.set(member.key, outgoing);
+        missing.push(member);
+        continue;
       }
-      if (isFresh) this.#options.counts.storeHits++;
-      else if (!member.fence.broken) stale.set(member.key, hit.value);
-      this.#keep(member, hit.value, hit.life);
-      member.flight.land({ found: true, value: hit.value });
-      return false;
-    });
+      this.#keep(member, { ...hit, position: member.fence.position });
+      if (this.#isFresh(hit.life)) {
+        this.#options.counts.storeHits++;
+        member.flight.land({ found: true, value: hit.value, isStale: false });
+      } else {
+        stale.set(member, outgoing as Outgoing<V>);
+      }
+    }
+    this.#landStale(stale, group.request);
+    return missing;
   }
 
-  async #load(group: LoadGroup<K, V>, missing: readonly LoadMember<K, V>[]): Promise<void> {
-    const { counts } = this.#options;
+  /** A stale value is an answer, but not to those who mean to replace it. */
+  #isAnswer({ purpose, outgoing }: LoadGroup<K, V>, key: K, life: Life): boolean {
+    if (purpose === 'answer') return true;
+    if (purpose === 'renew' || !this.#isFresh(life)) return false;
+    return life.freshUntil > (outgoing.get(key)?.freshUntil ?? -Infinity) + TOLERANCE;
+  }
+
+  /** Refreshes what is stale first, so that those who get it find the refresh under way. */
+  #landStale(stale: ReadonlyMap<LoadMember<K, V>, Outgoing<V>>, request: LoadRequest<K, V>): void {
+    if (stale.size === 0) return;
+    const { inFlight } = this.#options;
+    for (const member of stale.keys()) inFlight.leave(member);
+    const due = [...stale].filter(([{ fence }]) => !fence.broken).map(([{ key }, each]) => [key, each] as const);
+    this.refresh(new Map(due), request);
+    for (const [{ flight }, { value }] of stale) flight.land({ found: true, value, isStale: true });
+  }
+
+  /** Loads what no other process is loading, and waits for the rest. */
+  async #loadInTurn(group: LoadGroup<K, V>, missing: readonly LoadMember<K, V>[]): Promise<void> {
+    const leases = this.#options.store?.leases;
+    if (leases === undefined || group.purpose === 'renew') return this.#load(group, missing);
+    const { mine, elsewhere } = await takeTurns(missing, leases);
+    await Promise.all([this.#load(group, mine), this.#awaitOthers(group, elsewhere)]);
+  }
+
+  /** Looks again and again for what other processes are loading, and loads what they have not within `loadTimeout`. */
+  async #awaitOthers(group: LoadGroup<K, V>, members: readonly LoadMember<K, V>[]): Promise<void> {
+    const { store, clock, loadTimeout } = this.#options;
+    const leases = store?.leases;
+    const { signal } = group.controller;
+    const giveUpAt = clock.now() + loadTimeout;
+    const loads: Promise<void>[] = [];
+    let waiting = members;
+    for (let pause = FIRST_PAUSE; waiting.length > 0 && !signal.aborted; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
+      await pauseUnless(signal, { ms: pause * (0.5 + Math.random()), unref: group.purpose === 'refresh' });
+      if (signal.aborted || store === undefined || leases === undefined) break;
+      const absent = await this.#askStore(group, waiting, store);
+      const isOver = clock.now() >= giveUpAt;
+      const { mine, elsewhere } = isOver ? { mine: absent, elsewhere: [] } : await takeTurns(absent, leases);
+      loads.push(this.#load(group, mine));
+      waiting = elsewhere;
+    }
+    await Promise.all(loads);
+  }
+
+  /** Never rejects. */
+  async #load(group: LoadGroup<K, V>, members: readonly LoadMember<K, V>[]): Promise<void> {
+    if (members.length === 0) return;
+    const leases = this.#options.store?.leases;
+    const held = leasesOf(members);
+    const letGo = held.length > 0 ? leases?.hold(held) : undefined;
+    for (const member of members) member.tags = tagsBefore(group.request);
+    await this.#loadHolding(group, members);
+    letGo?.();
+    const left = leasesOf(members);
+    if (left.length > 0 && leases !== undefined) this.#track(leases.release(left));
+  }
+
+  async #loadHolding(group: LoadGroup<K, V>, members: readonly LoadMember<K, V>[]): Promise<void> {
+    const { counts, clock } = this.#options;
     counts.loads++;
-    if (!group.isRefresh) counts.misses += missing.length;
-    let values: ReadonlyMap<K, V>;
+    if (group.purpose === 'answer') counts.misses += members.length;
+    const startedAt = clock.now();
+    let loaded: Loaded<K, V>;
     try {
-      const keys = missing.map(({ key }) => key);
-      values = checkValues(await this.#callLoader(group, keys));
+      const keys = members.map(({ key }) => key);
+      loaded = await this.#callLoader(group, keys);
+      if (loaded.errors.size > 0) counts.loadFailures++;
     } catch (error) {
       // What is given up on purpose is no failure of the loader.
       if (group.wanted > 0) counts.loadFailures++;
-      for (const member of missing) this.#fail(group, member, error);
+      for (const member of members) this.#fail(group, member, error);
       return;
     }
-    const loaded = missing.filter((member) => this.#land(member, values));
-    await this.#write(loaded, values, group.request.ttl);
+    const cost = clock.now() - startedAt;
+    await this.#write(this.#land(group, members, loaded), cost);
   }
 
-  #callLoader(group: LoadGroup<K, V>, keys: readonly K[]): Promise<ReadonlyMap<K, V>> {
+  #callLoader({ request, outgoing, controller }: LoadGroup<K, V>, keys: readonly K[]): Promise<Loaded<K, V>> {
     const { loadTimeout, name } = this.#options;
-    const attributes = { 'perf.cache.keys': keys.length, ...(name !== undefined && { 'perf.cache.name': name }) };
-    return tracer.span('perf.cache.load', { attributes }, () =>
-      deadline((signal) => group.request.load(keys, { signal, previous: group.previous }), {
+    const previous = new Map([...outgoing].map(([key, { value }]) => [key, value]));
+    return observeLoad({ keys: keys.length, name }, () =>
+      deadline(async (signal) => settleEach(keys, await request.load(keys, { signal, previous })), {
         timeout: loadTimeout,
-        signal: group.controller.signal,
+        signal: controller.signal,
         onTimeout: (timeout) => new LoadTimeoutError(timeout, keys),
       }),
     );
   }
 
-  /** Gives the callers their value. @returns whether there is one */
-  #land(member: LoadMember<K, V>, values: ReadonlyMap<K, V>): boolean {
-    const { key, flight } = member;
-    if (!values.has(key)) {
-      // Left first, so that those who now load the key alone do not find this flight again.
-      this.#options.inFlight.leave(member);
-      flight.land({ found: false });
-      return false;
+  /** Gives the callers their values. @returns the values there are */
+  #land(
+    group: LoadGroup<K, V>,
+    members: readonly LoadMember<K, V>[],
+    { values, errors }: Loaded<K, V>,
+  ): Arrival<K, V>[] {
+    const arrivals: Arrival<K, V>[] = [];
+    for (const member of members) {
+      const { key, flight } = member;
+      if (errors.has(key)) {
+        this.#fail(group, member, errors.get(key));
+      } else if (values.has(key)) {
+        const arrival = this.#arrive(group, member, values.get(key) as V);
+        if (arrival !== undefined) arrivals.push(arrival);
+      } else {
+        // Left first, so that those who now load the key alone do not find this flight again.
+        this.#options.inFlight.leave(member);
+        flight.land({ found: false });
+      }
     }
-    flight.land({ found: true, value: values.get(key) as V });
-    return true;
+    return arrivals;
   }
 
-  async #write(loaded: readonly LoadMember<K, V>[], values: ReadonlyMap<K, V>, ttl: number): Promise<void> {
-    const { store, staleFor, clock, counts } = this.#options;
+  #arrive(group: LoadGroup<K, V>, member: LoadMember<K, V>, value: V): Arrival<K, V> | undefined {
+    const { key, flight } = member;
+    const { ttl, tags } = group.request;
+    try {
+      const life = typeof ttl === 'function' ? checkDuration('ttl', ttl(value, key)) : ttl;
+      member.tags = typeof tags === 'function' ? checkTags(tags(value, key)) : tags;
+      flight.land({ found: true, value, isStale: false });
+      return { member, value, ttl: jittered(life, this.#options.ttlJitter), tags: member.tags };
+    } catch (error) {
+      this.#fail(group, member, error);
+      return undefined;
+    }
+  }
+
+  async #write(arrivals: readonly Arrival<K, V>[], cost: number): Promise<void> {
+    const { store, staleFor, clock, counts, inFlight } = this.#options;
     const loadedAt = clock.now();
-    const life = { freshUntil: loadedAt + ttl, until: loadedAt + ttl + staleFor };
-    const writes: LoadedWrite<V>[] = [];
-    const refused = new Set<K>();
-    for (const { key, fence, version } of loaded) {
-      if (fence.broken) counts.fenced++;
-      else if (version !== undefined) writes.push({ key, value: values.get(key) as V, version });
+    const writes: { readonly arrival: Arrival<K, V>; readonly write: LoadedValue<V> }[] = [];
+    const refused = new Set<Arrival<K, V>>();
+    for (const arrival of arrivals) {
+      const { member, value, ttl, tags } = arrival;
+      const { key, fence, version, lease } = member;
+      if (!inFlight.mayKeep(fence, tags)) counts.fenced++;
+      else if (version !== undefined) writes.push({ arrival, write: { key, value, ttl, cost, tags, version, lease } });
     }
     if (store !== undefined && writes.length > 0) {
-      const outcomes = await store.writeLoaded(writes, { ttl, staleFor });
-      for (const [index, { key }] of writes.entries()) if (outcomes[index] === 'fenced') refused.add(key as K);
+      const outcomes = await store.writeLoaded(writes.map(({ write }) => write));
+      for (const [index, { arrival }] of writes.entries()) {
+        if (outcomes[index] === 'fenced') refused.add(arrival);
+        else if (outcomes[index] === 'written') arrival.member.lease = undefined;
+      }
       counts.fenced += refused.size;
     }
-    for (const member of loaded) if (!refused.has(member.key)) this.#keep(member, values.get(member.key) as V, life);
+    for (const arrival of arrivals) {
+      if (refused.has(arrival)) continue;
+      const { member, value, ttl, tags } = arrival;
+      const life = { freshUntil: loadedAt + ttl, until: loadedAt + ttl + staleFor };
+      this.#keep(member, { value, life, cost, tags, position: member.fence.position });
+    }
   }
 
-  #fail(group: LoadGroup<K, V>, { key, flight, fence }: LoadMember<K, V>, error: unknown): void {
-    const { memory, negativeTtl } = this.#options;
+  #fail({ purpose }: LoadGroup<K, V>, member: LoadMember<K, V>, error: unknown): void {
+    const { memory, negativeTtl, inFlight } = this.#options;
+    const { key, flight, fence } = member;
     if (!fence.broken) {
-      if (group.isRefresh) memory.postponeRefresh(key, negativeTtl ?? RETRY_AFTER);
+      if (purpose !== 'answer') memory.postponeRefresh(key, negativeTtl ?? RETRY_AFTER);
       if (negativeTtl !== undefined) memory.keepFailure(key, error, negativeTtl);
     }
+    // Left first: the next caller tries anew.
+    inFlight.leave(member);
     flight.fail(error);
   }
 
-  #keep({ key, fence }: { readonly key: K; readonly fence: Fence }, value: V, life: Life): void {
-    if (fence.broken) return;
+  #keep({ key, fence }: Pick<LoadMember<K, V>, 'key' | 'fence'>, keep: Keep<V>): void {
+    if (!this.#options.inFlight.mayKeep(fence, keep.tags)) return;
     try {
-      this.#options.memory.keep(key, value, life);
+      this.#options.memory.keep(key, keep);
     } catch {
       // `weigh` threw: the value is not kept in memory, and the load goes on.
       this.#options.counts.memoryFailures++;
@@ -211,11 +346,11 @@ export class Loads<K extends CacheKey, V> {
     const reads = keys.map((key) => ({ key, fence: inFlight.openFence(key) }));
     const found = new Map<K, V>();
     try {
-      const answers = await store.read(keys);
+      const answers = await store.read(keys, NO_TAGS);
       for (const [index, read] of reads.entries()) {
         const hit = answers[index]?.hit;
         if (hit === undefined) continue;
-        this.#keep(read, hit.value, hit.life);
+        this.#keep(read, { ...hit, position: read.fence.position });
         if (!this.#isFresh(hit.life)) continue;
         counts.storeHits++;
         found.set(read.key, hit.value);
@@ -227,7 +362,16 @@ export class Loads<K extends CacheKey, V> {
   }
 }
 
-function checkValues<K, V>(values: ReadonlyMap<K, V>): ReadonlyMap<K, V> {
-  if (typeof values?.has === 'function' && typeof values.get === 'function') return values;
-  throw new TypeError(`\`loader\` must return a Map of the values, got ${values === null ? 'null' : typeof values}`);
+/** The tags of values to come, where they do not depend on the values. */
+function tagsBefore<K, V>({ tags }: LoadRequest<K, V>): readonly string[] | undefined {
+  return typeof tags === 'function' ? undefined : tags;
+}
+
+/** Waits; an abort ends it without an error. */
+async function pauseUnless(signal: AbortSignal, pause: { readonly ms: number; readonly unref: boolean }): Promise<void> {
+  try {
+    await delay(pause.ms, { signal, unref: pause.unref });
+  } catch {
+    // Aborted.
+  }
 }

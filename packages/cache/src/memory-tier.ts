@@ -1,6 +1,9 @@
 import type { Clock } from '@perf/core';
+import { earliestRefresh, isEarlyRefreshDue } from './early-refresh.ts';
+import { NO_TAGS } from './loader.ts';
 import { MemoryCache } from './memory-cache.ts';
 import type { MemoryCacheOptions } from './memory-options.ts';
+import type { TagHistory } from './tag-history.ts';
 
 /** What a {@link TieredCache} keeps in memory for a key: a value, or the failure to load one. Opaque. */
 export interface Held<V> {
@@ -8,10 +11,19 @@ export interface Held<V> {
   /** Why the load failed; only looked at when `failed`. */
   readonly error: unknown;
   readonly failed: boolean;
+  /** Whether a reader need not look at anything but the value: most entries are so, and hits on them cost least. */
+  readonly isPlain: boolean;
   /** Up to when the value is fresh; after that it is stale, until the cache drops it. */
   readonly freshUntil: number;
-  /** Up to when a stale value is not refreshed again, after a refresh that failed. */
+  /** Up to when nobody has to think of refreshing it. */
+  readonly refreshFrom: number;
+  /** Up to when it is not refreshed again, after a refresh that failed. */
   retryAt: number;
+  /** Milliseconds its load took. */
+  readonly cost: number;
+  readonly tags: readonly string[];
+  /** Of the tag history, when the value was read or loaded. */
+  readonly position: number;
 }
 
 /** Until when something may be kept, by the cache's clock. */
@@ -21,55 +33,86 @@ export interface Life {
   readonly until: number;
 }
 
+/** A value to keep. */
+export interface Keep<V> {
+  readonly value: V;
+  readonly life: Life;
+  readonly cost: number;
+  readonly tags: readonly string[];
+  readonly position: number;
+}
+
+export interface MemoryTierOptions {
+  readonly clock: Clock;
+  /** The longest anything is kept. */
+  readonly ttl: number;
+  /** How eagerly values are refreshed before they are stale, 0 for not at all. */
+  readonly eagerness: number;
+  readonly history: TagHistory;
+}
+
 /** How long an entry is kept while it is not certain that others can tell this process of their changes. */
 const UNCONNECTED_TTL = 1_000;
 
 /** The first tier: values in this process. */
 export class MemoryTier<K, V> {
   readonly cache: MemoryCache<K, Held<V>>;
-  readonly #clock: Clock;
-  readonly #ttlLimit: number;
+  readonly #options: MemoryTierOptions;
   #connected = true;
 
-  constructor(cache: MemoryCache<K, Held<V>>, limits: { readonly clock: Clock; readonly ttl: number }) {
+  constructor(cache: MemoryCache<K, Held<V>>, options: MemoryTierOptions) {
     this.cache = cache;
-    this.#clock = limits.clock;
-    this.#ttlLimit = limits.ttl;
+    this.#options = options;
   }
 
   /** What is held for `key` and not over; counts as a use. */
   find(key: K): Held<V> | undefined {
-    return this.cache.get(key);
+    const held = this.cache.get(key);
+    if (held === undefined || held.isPlain || !this.#options.history.hasEnded(held.tags, held.position)) return held;
+    this.cache.delete(key);
+    return undefined;
   }
 
   isFresh(held: Held<V>): boolean {
-    return held.freshUntil === Infinity || this.#clock.now() < held.freshUntil;
+    return held.refreshFrom === Infinity || this.#options.clock.now() < held.freshUntil;
   }
 
-  /** Whether it is time to refresh this stale value. */
-  mayRefresh(held: Held<V>): boolean {
-    return this.#clock.now() >= held.retryAt;
+  /** Whether the reader of this value should refresh it. */
+  isDue(held: Held<V>): boolean {
+    if (held.refreshFrom === Infinity) return false;
+    const { clock, eagerness } = this.#options;
+    const now = clock.now();
+    if (now < held.refreshFrom || now < held.retryAt) return false;
+    const { freshUntil, cost } = held;
+    return now >= freshUntil || isEarlyRefreshDue({ freshUntil, cost, eagerness }, now);
   }
 
   /** Keeps a value, not longer than the memory's own `ttl`. What `weigh` throws is thrown, and nothing is held for the key then. */
-  keep(key: K, value: V, life: Life): void {
+  keep(key: K, { value, life, cost, tags, position }: Keep<V>): void {
+    const { eagerness } = this.#options;
+    const { freshUntil } = life;
     // Without a grace period the end of the entry says it all, and a hit needs to read the clock only once.
-    const freshUntil = life.freshUntil === life.until ? Infinity : life.freshUntil;
-    this.#hold(key, { value, error: undefined, failed: false, freshUntil, retryAt: -Infinity }, life.until);
+    const refreshFrom =
+      freshUntil === life.until && eagerness === 0 ? Infinity : earliestRefresh({ freshUntil, cost, eagerness });
+    const isPlain = refreshFrom === Infinity && tags === NO_TAGS;
+    const held = { value, error: undefined, failed: false, isPlain, freshUntil, refreshFrom, retryAt: -Infinity };
+    this.#hold(key, { ...held, cost, tags, position }, life.until);
   }
 
   /** Remembers a failure, unless there is a value: stale is better than none. */
   keepFailure(key: K, error: unknown, ttl: number): void {
     const held = this.cache.peek(key);
     if (held !== undefined && !held.failed) return;
-    const failure = { value: undefined, error, failed: true, freshUntil: Infinity, retryAt: -Infinity };
-    this.#hold(key, failure, this.#clock.now() + ttl);
+    const until = this.#options.clock.now() + ttl;
+    const times = { freshUntil: Infinity, refreshFrom: Infinity, retryAt: -Infinity };
+    const nothing = { value: undefined, isPlain: false, cost: 0, tags: NO_TAGS, position: 0 };
+    this.#hold(key, { ...nothing, ...times, error, failed: true }, until);
   }
 
-  /** Leaves a stale value alone for `ms` milliseconds. */
+  /** Does not refresh a value for `ms` milliseconds. */
   postponeRefresh(key: K, ms: number): void {
     const held = this.cache.peek(key);
-    if (held !== undefined) held.retryAt = this.#clock.now() + ms;
+    if (held !== undefined) held.retryAt = this.#options.clock.now() + ms;
   }
 
   delete(key: K): void {
@@ -87,8 +130,9 @@ export class MemoryTier<K, V> {
   }
 
   #hold(key: K, held: Held<V>, until: number): void {
-    const limit = this.#connected ? this.#ttlLimit : Math.min(this.#ttlLimit, UNCONNECTED_TTL);
-    const ttl = Math.min(until - this.#clock.now(), limit);
+    const { ttl: longest, clock } = this.#options;
+    const limit = this.#connected ? longest : Math.min(longest, UNCONNECTED_TTL);
+    const ttl = Math.min(until - clock.now(), limit);
     try {
       if (ttl > 0) this.cache.set(key, held, { ttl });
       else this.cache.delete(key);

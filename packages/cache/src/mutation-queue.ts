@@ -28,6 +28,16 @@ export class MutationQueue {
     return running;
   }
 
+  /** Runs `change` after everything asked for earlier, and holds up nothing. */
+  runAfterAll(change: () => Promise<void>): Promise<void> {
+    return after(this.#all(), change);
+  }
+
+  /** Whether no change that holds up others is under way. */
+  get isIdle(): boolean {
+    return this.#barrier === undefined && this.#tails.size === 0;
+  }
+
   /** Whether a change of this key is still under way. */
   isPending(key: string): boolean {
     return this.#barrier !== undefined || this.#tails.has(key);

@@ -1,73 +1,99 @@
 import type { Codec } from '@perf/codec';
-import { type Clock, TimeoutError, deadline } from '@perf/core';
+import { type Clock, type Timer, deadline, startTimer } from '@perf/core';
 import { type CacheKey, toStoreKey } from './cache-key.ts';
 import { openEnvelope, sealEnvelope } from './envelope.ts';
 import { StoreError } from './errors.ts';
+import { LoadLeases } from './load-leases.ts';
+import { NO_TAGS } from './loader.ts';
 import type { Life } from './memory-tier.ts';
 import { MutationQueue } from './mutation-queue.ts';
+import { StoreCalls, type StoreCallsOptions } from './store-calls.ts';
 import type { Store, StoreEntry, StoreWrite } from './store.ts';
-import { UnsyncedKeys } from './unsynced-keys.ts';
+import { type Change, UnsyncedChanges } from './unsynced-changes.ts';
+
+/** A value the store has, with the time that is left. */
+export interface StoreHit<V> {
+  readonly value: V;
+  readonly life: Life;
+  readonly cost: number;
+  readonly tags: readonly string[];
+}
 
 /** What the store says about a key. */
 export interface StoreAnswer<V> {
-  /** What it has, with the time that is left. */
-  readonly hit: { readonly value: V; readonly life: Life } | undefined;
+  readonly hit: StoreHit<V> | undefined;
   /** For {@link StoreTier.writeLoaded}; `undefined` when the store did not answer, and must not be written without knowing. */
   readonly version: string | undefined;
+  /** Milliseconds for which another process is loading the key. */
+  readonly leasedFor: number;
+}
+
+/** A value to write. */
+export interface StoreValue<V> {
+  readonly key: CacheKey;
+  readonly value: V;
+  /** Milliseconds it is fresh. */
+  readonly ttl: number;
+  /** Milliseconds its load took, 0 when it was not loaded. */
+  readonly cost: number;
+  readonly tags: readonly string[];
 }
 
 /** A value that was loaded after `version` was read. */
-export interface LoadedWrite<V> {
-  readonly key: CacheKey;
-  readonly value: V;
+export interface LoadedValue<V> extends StoreValue<V> {
   readonly version: string;
-}
-
-/** How long the store keeps a value: `ttl` fresh, `staleFor` (0 for not at all) after that. */
-export interface StoreTerms {
-  readonly ttl: number;
-  readonly staleFor: number;
+  readonly lease: string | undefined;
 }
 
 /** What became of a write: refused because the key has changed since, or not answered. */
 export type WriteOutcome = 'written' | 'fenced' | 'failed';
 
-export interface StoreTierOptions {
+export interface StoreTierOptions extends StoreCallsOptions {
   readonly store: Store;
   readonly namespace: string;
   readonly codec: Codec<unknown>;
   readonly clock: Clock;
-  readonly timeout: number;
+  /** Milliseconds after `ttl` for which values are kept. */
+  readonly staleFor: number;
+  /** Milliseconds a lease lasts; `undefined` for no leases. */
+  readonly leaseTtl: number | undefined;
 }
 
-const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined };
+const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined, leasedFor: 0 };
+/** Keys or tags of which a change is repeated in one call. */
+const REPEATED_AT_ONCE = 500;
 
 /**
  * The second tier: a store, spoken to in values. Reads and writes of loaded values never fail, for a store in trouble must not break a load;
- * changes asked for by the caller do, with a {@link StoreError}.
+ * changes asked for by the caller do, with a {@link StoreError}. They are remembered and repeated.
  */
 export class StoreTier<V> {
+  readonly leases: LoadLeases | undefined;
   readonly #options: StoreTierOptions;
+  readonly #calls: StoreCalls;
   readonly #queue = new MutationQueue();
-  readonly #unsynced = new UnsyncedKeys();
-  #failures = 0;
+  readonly #unsynced = new UnsyncedChanges();
+  #unreadable = 0;
+  #repair: Timer | undefined;
+  #closed = false;
 
   constructor(options: StoreTierOptions) {
     this.#options = options;
+    this.#calls = new StoreCalls(options);
+    const { leases } = options.store;
+    const { namespace, leaseTtl } = options;
+    if (leases !== undefined && leaseTtl !== undefined) {
+      this.leases = new LoadLeases({ leases, namespace, calls: this.#calls, ttl: leaseTtl });
+    }
   }
 
-  /** Calls that failed or were not answered in time, and answers that could not be read. */
-  get failures(): number {
-    return this.#failures;
-  }
-
-  /** Keys whose last change may not have reached the store. */
-  get unsynced(): number {
-    return this.#unsynced.size;
+  get stats(): Readonly<Record<'failures' | 'openings' | 'unsynced', number>> & Pick<StoreCalls, 'breakerState'> {
+    const { failures, openings, breakerState } = this.#calls;
+    return { failures: failures + this.#unreadable, openings, breakerState, unsynced: this.#unsynced.size };
   }
 
   /** One answer for each key, in order. Waits for changes of the keys that are under way. */
-  async read(keys: readonly CacheKey[]): Promise<readonly StoreAnswer<V>[]> {
+  async read(keys: readonly CacheKey[], tags: readonly string[]): Promise<readonly StoreAnswer<V>[]> {
     const names = keys.map(toStoreKey);
     const readable = await this.#readable(names);
     if (readable.length === 0) return names.map(() => NO_ANSWER);
@@ -75,126 +101,158 @@ export class StoreTier<V> {
     // The remaining time is counted from before the question: an entry may be dropped a little early, never late.
     const askedAt = clock.now();
     try {
-      const entries = await this.#timed(() => store.getMany(namespace, readable));
+      const entries = await this.#calls.run('read', () => store.getMany(namespace, readable, { tags }));
+      if (readable.length === 1 && names.length === 1) return [this.#answer(entries[0], askedAt)];
       const answers = new Map(readable.map((name, index) => [name, this.#answer(entries[index], askedAt)]));
       return names.map((name) => answers.get(name) ?? NO_ANSWER);
     } catch {
-      this.#failures++;
       return names.map(() => NO_ANSWER);
     }
   }
 
-  /** Writes what was loaded, unless the key has changed since its version was read. */
-  async writeLoaded(loaded: readonly LoadedWrite<V>[], terms: StoreTerms): Promise<readonly WriteOutcome[]> {
+  /** Writes what was loaded, unless the key or a tag of it has changed since its version was read. */
+  async writeLoaded(loaded: readonly LoadedValue<V>[]): Promise<readonly WriteOutcome[]> {
     const outcomes: WriteOutcome[] = loaded.map(() => 'failed');
     const writes: StoreWrite[] = [];
     const positions: number[] = [];
-    for (const [position, { key, value, version }] of loaded.entries()) {
+    for (const [position, value] of loaded.entries()) {
+      const { version, lease } = value;
       try {
-        writes.push({ ...this.encode(key, value, terms), ifVersion: version });
+        writes.push({ ...this.encode(value), ifVersion: version, ...(lease !== undefined && { lease }) });
         positions.push(position);
       } catch {
-        this.#failures++;
+        this.#unreadable++;
       }
     }
     if (writes.length === 0) return outcomes;
     try {
-      const written = await this.#timed(() => this.#options.store.setMany(this.#options.namespace, writes));
+      const { store, namespace } = this.#options;
+      const written = await this.#calls.run('write', () => store.setMany(namespace, writes));
       for (const [index, position] of positions.entries())
         outcomes[position] = written[index] === true ? 'written' : 'fenced';
     } catch {
-      this.#failures++;
+      // Whether it was written is not known. It was no outdated value if it was.
     }
     return outcomes;
   }
 
   /** The write for a value. @throws CodecError when the codec cannot carry it */
-  encode(key: CacheKey, value: V, { ttl, staleFor }: StoreTerms): StoreWrite {
-    const bytes = sealEnvelope({ staleFor, payload: this.#options.codec.encode(value) });
-    return { key: toStoreKey(key), bytes, ttl: ttl + staleFor };
+  encode({ key, value, ttl, cost, tags }: StoreValue<V>): StoreWrite {
+    const { codec, staleFor } = this.#options;
+    const bytes = sealEnvelope({ staleFor, cost, payload: codec.encode(value) });
+    return { key: toStoreKey(key), bytes, ttl: ttl + staleFor, tags };
   }
 
   /** @throws StoreError */
   set(write: StoreWrite): Promise<void> {
-    return this.#change('set', [write.key], async ({ store, namespace }) => {
+    return this.#change('set', { keys: [write.key] }, async ({ store, namespace }) => {
       await store.setMany(namespace, [write]);
     });
   }
 
   /** @throws StoreError */
   deleteMany(keys: readonly CacheKey[]): Promise<void> {
-    const names = keys.map(toStoreKey);
-    return this.#change('delete', names, ({ store, namespace }) => store.deleteMany(namespace, names));
+    return this.#delete(keys.map(toStoreKey));
   }
 
   /** @throws StoreError */
-  async clear(): Promise<void> {
-    const { store, namespace } = this.#options;
-    try {
-      await this.#timed(() => this.#queue.runAlone(() => store.clear(namespace)));
-      this.#unsynced.clear();
-    } catch (cause) {
-      this.#failures++;
-      this.#unsynced.addAll();
-      throw new StoreError('clear', { cause });
-    }
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    return this.#change('invalidateTags', { tags }, ({ store, namespace }) => store.invalidateTags(namespace, tags));
+  }
+
+  /** @throws StoreError */
+  clear(): Promise<void> {
+    return this.#change('clear', {}, ({ store, namespace }) => store.clear(namespace));
+  }
+
+  /** Repeats no more changes. */
+  close(): void {
+    this.#closed = true;
+    this.#repair?.cancel();
+  }
+
+  #delete(names: readonly string[]): Promise<void> {
+    return this.#change('delete', { keys: names }, ({ store, namespace }) => store.deleteMany(namespace, names));
   }
 
   async #change(
-    operation: 'set' | 'delete',
-    names: readonly string[],
-    change: (options: StoreTierOptions) => Promise<void>,
+    operation: StoreError['operation'],
+    change: Change,
+    work: (options: StoreTierOptions) => Promise<void>,
   ): Promise<void> {
     try {
-      await this.#timed(() => this.#queue.run(names, () => change(this.#options)));
-      this.#unsynced.delete(names);
+      await this.#calls.run(operation, () => this.#inTurn(change, () => work(this.#options)));
+      this.#unsynced.delete(change);
     } catch (cause) {
-      this.#failures++;
-      this.#unsynced.add(names);
+      this.#unsynced.add(change);
+      this.#repairLater();
       throw new StoreError(operation, { cause });
     }
   }
 
+  #inTurn({ keys, tags }: Change, work: () => Promise<void>): Promise<void> {
+    if (keys !== undefined) return this.#queue.run(keys, work);
+    // A value that is written while tags are invalidated may be lost with the others: nothing has to wait for it.
+    return tags === undefined ? this.#queue.runAlone(work) : this.#queue.runAfterAll(work);
+  }
+
   /** Which of the keys the store can be believed about, after waiting for and repairing what can be. */
   async #readable(names: readonly string[]): Promise<readonly string[]> {
+    if (this.#queue.isIdle && this.#unsynced.size === 0) return names;
     const changing = names.filter((name) => this.#queue.isPending(name));
-    if (changing.length > 0) await this.#quietly(() => this.#queue.settled(changing));
-    const unsynced = names.filter((name) => this.#unsynced.has(name) && !this.#queue.isPending(name));
-    if (unsynced.length > 0) await this.#quietly(() => (this.#unsynced.all ? this.clear() : this.#repair(unsynced)));
-    return names.filter((name) => !this.#unsynced.has(name) && !this.#queue.isPending(name));
+    const { timeout } = this.#options;
+    if (changing.length > 0) await this.#quietly(deadline(() => this.#queue.settled(changing), { timeout }));
+    const unsynced = names.filter((name) => this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
+    if (unsynced.length > 0)
+      await this.#quietly(this.#unsynced.next(1)?.keys === undefined ? this.clear() : this.#delete(unsynced));
+    return names.filter((name) => !this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
   }
 
-  /** Deletes what the store may still have from before a change it did not take. */
-  #repair(names: readonly string[]): Promise<void> {
-    return this.#change('delete', names, ({ store, namespace }) => store.deleteMany(namespace, names));
+  /** Repeats the changes that the store did not take: what it still has from before them is not for other processes to read either. */
+  #repairLater(): void {
+    if (this.#repair !== undefined || this.#closed) return;
+    const repair = async (): Promise<void> => {
+      this.#repair = undefined;
+      for (let next = this.#unsynced.next(REPEATED_AT_ONCE); next !== undefined && !this.#closed;) {
+        try {
+          await this.#repeat(next);
+        } catch {
+          return this.#repairLater();
+        }
+        next = this.#unsynced.next(REPEATED_AT_ONCE);
+      }
+    };
+    this.#repair = startTimer(() => void repair(), this.#options.breakFor, { unref: true });
   }
 
-  async #quietly(work: () => Promise<void>): Promise<void> {
+  #repeat({ keys, tags }: Change): Promise<void> {
+    if (keys !== undefined) return this.#delete(keys);
+    return tags === undefined ? this.clear() : this.invalidateTags(tags);
+  }
+
+  async #quietly(work: Promise<void>): Promise<void> {
     try {
-      await this.#timed(work);
+      await work;
     } catch {
       // The keys stay unreadable for now.
     }
   }
 
   #answer(entry: StoreEntry | undefined, askedAt: number): StoreAnswer<V> {
-    if (entry === undefined) return NO_ANSWER;
+    if (entry === undefined || this.#unsynced.hasTags(entry.tags)) return NO_ANSWER;
+    const { version, leasedFor } = entry;
+    const tags = entry.tags.length === 0 ? NO_TAGS : entry.tags;
+    const nothing = { hit: undefined, version, leasedFor };
     const envelope = entry.bytes && openEnvelope(entry.bytes);
-    if (envelope === undefined) return { hit: undefined, version: entry.version };
+    if (envelope === undefined) return nothing;
     try {
       const value = this.#options.codec.decode(envelope.payload) as V;
       const until = askedAt + entry.ttl;
-      return { hit: { value, life: { until, freshUntil: until - envelope.staleFor } }, version: entry.version };
+      const life = { until, freshUntil: until - envelope.staleFor };
+      return { hit: { value, life, cost: envelope.cost, tags }, version, leasedFor };
     } catch {
-      this.#failures++;
-      return { hit: undefined, version: entry.version };
+      this.#unreadable++;
+      return nothing;
     }
-  }
-
-  #timed<T>(work: () => Promise<T>): Promise<T> {
-    const { timeout } = this.#options;
-    const onTimeout = (): Error =>
-      new TimeoutError(`the store did not answer within ${timeout} ms`, { timeout, code: 'PERF_CACHE_STORE_TIMEOUT' });
-    return deadline(work, { timeout, onTimeout });
   }
 }

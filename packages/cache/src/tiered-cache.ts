@@ -1,33 +1,40 @@
-import { type Closeable, ClosedError, type StatsSource, abortable, checkFunction } from '@perf/core';
+import { type Closeable, ClosedError, type StatsSource, abortable, checkFunction, deadline } from '@perf/core';
 import { BusLink } from './bus-link.ts';
-import { type CacheKey, checkKey, fromStoreKey, toStoreKey } from './cache-key.ts';
-import type { Bus } from './bus.ts';
+import { type CacheKey, checkKey } from './cache-key.ts';
+import { Changes } from './changes.ts';
 import type { Flight } from './flight.ts';
 import { InFlight } from './in-flight.ts';
-import type { Landing, LoadRequest } from './load-group.ts';
+import type { Landing, LoadRequest, OfValue, Outgoing } from './load-group.ts';
 import {
   type EntryOptions,
+  type LoadOptions,
   type Loader,
   type ManyLoader,
   NO_OPTIONS,
+  NO_TAGS,
   type WaitOptions,
   checkEntryOptions,
+  checkLoadOptions,
+  checkTags,
   checkWaitOptions,
   loadAlone,
 } from './loader.ts';
 import { Loads } from './loads.ts';
+import { ManyLoads } from './many-loads.ts';
 import { MemoryCache } from './memory-cache.ts';
 import { type Held, MemoryTier, adopt, memoryOf } from './memory-tier.ts';
 import { StoreTier } from './store-tier.ts';
+import { TagHistory } from './tag-history.ts';
 import { observeTiered } from './telemetry.ts';
 import { type ResolvedTieredOptions, type TieredCacheOptions, resolveTieredOptions } from './tiered-options.ts';
 import { type TieredCacheStats, type TieredCounts, newCounts } from './tiered-stats.ts';
+import { jittered } from './ttl-jitter.ts';
 
 /**
  * A cache of two tiers, memory and a store shared with other processes, that loads what it does not have.
  *
- * Each key is loaded by one call at a time, however many ask. A value that was loaded or read before a `set`, `delete` or `clear` never replaces what came of it: in this
- * process by fences, in the store by versions.
+ * Each key is loaded by one call at a time, however many ask, in this process and (with a store that has leases) in all of them. A value that was loaded or read before a `set`, `delete`,
+ * `invalidateTags` or `clear` never replaces what came of it: in this process by fences, in the store by versions.
  *
  * Values are shared, not copied: do not change what you get.
  */
@@ -36,31 +43,31 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   readonly #memory: MemoryTier<K, V>;
   readonly #store: StoreTier<V> | undefined;
   readonly #bus: BusLink | undefined;
-  readonly #inFlight = new InFlight<K, V>();
+  readonly #inFlight: InFlight<K, V>;
   readonly #loads: Loads<K, V>;
+  readonly #changes: Changes<K, V>;
   readonly #counts: TieredCounts = newCounts();
-  readonly #changes = new Set<Promise<void>>();
   readonly #unobserve: () => void;
   #closing: Promise<void> | undefined;
 
   /** @throws RangeError or TypeError naming the option that is wrong */
   constructor(options: TieredCacheOptions<K, V> = {}) {
     const resolved = resolveTieredOptions(options);
-    const { memory, store, bus, namespace, codec, clock, storeTimeout: timeout, name } = resolved;
+    const { memory, store, bus, namespace, clock, storeTimeout: timeout, refreshAhead: eagerness, name } = resolved;
     this.#options = resolved;
+    const history = new TagHistory();
     const isOwn = !(memory instanceof MemoryCache);
     if (!isOwn) adopt(memory);
     const cache = isOwn ? memoryOf(name === undefined ? memory : { name, ...memory }, clock) : memory;
-    this.#memory = new MemoryTier(cache, { clock, ttl: isOwn ? (memory.ttl ?? Infinity) : Infinity });
-    this.#store = store && new StoreTier({ store, namespace, codec, clock, timeout });
-    this.#loads = new Loads({
-      ...resolved,
-      memory: this.#memory,
-      store: this.#store,
-      inFlight: this.#inFlight,
-      counts: this.#counts,
-    });
+    const ttl = isOwn ? (memory.ttl ?? Infinity) : Infinity;
+    this.#memory = new MemoryTier(cache, { clock, ttl, eagerness, history });
+    this.#store = store && new StoreTier({ ...resolved, store, timeout });
+    this.#inFlight = new InFlight(history);
+    const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
+    this.#loads = new Loads({ ...resolved, ...parts });
+    this.#changes = new Changes({ ...resolved, ...parts, history });
     this.#bus = bus && this.#link({ bus, namespace, timeout });
+    this.#changes.bus = this.#bus;
     this.#unobserve = observeTiered(this, name);
   }
 
@@ -75,7 +82,12 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
 
   /** The fresh value of `key` in memory or in the store, `undefined` when there is none. A store in trouble has none. @throws ClosedError */
   async get(key: K, options: WaitOptions = NO_OPTIONS): Promise<V | undefined> {
-    return (await this.getMany([key], options)).get(key);
+    this.#checkOpen();
+    checkWaitOptions(options);
+    const held = this.#freshIn(key);
+    if (held !== undefined) return held.value;
+    checkKey(key);
+    return (await this.#readMissing([key], options.signal)).get(key);
   }
 
   /** The fresh values there are, in the order of the keys, with one question to the store. @throws ClosedError */
@@ -85,19 +97,12 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const unique = [...new Set(keys)];
     const found = new Map<K, V>();
     for (const key of unique) {
-      const held = this.#memory.find(key);
-      if (held === undefined || held.failed || !this.#memory.isFresh(held)) continue;
-      this.#counts.memoryHits++;
-      found.set(key, held.value as V);
+      const held = this.#freshIn(key);
+      if (held !== undefined) found.set(key, held.value as V);
     }
     const missing = unique.filter((key) => !found.has(key));
     if (missing.length === 0) return found;
-    const stored =
-      this.#store === undefined
-        ? new Map<K, V>()
-        : await abortable(this.#loads.readThrough(missing, this.#store), options.signal);
-    this.#counts.misses += missing.length - stored.size;
-    return inOrder(unique, found, stored);
+    return inOrder(unique, found, await this.#readMissing(missing, options.signal));
   }
 
   /**
@@ -106,54 +111,65 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    *
    * Rejects with what the loader throws, with `LoadTimeoutError`, `signal.reason` or `ClosedError`.
    */
-  async getOrLoad(key: K, loader: Loader<K, V>, options: EntryOptions = NO_OPTIONS): Promise<V> {
-    this.#checkCall([key]);
-    checkEntryOptions(options);
-    checkFunction('loader', loader);
-    let request: LoadRequest<K, V> | undefined;
-    for (;;) {
-      const held = this.#hit(key);
-      if (held !== undefined && !this.#isDue(held)) return held.value as V;
-      request ??= this.#request(loadAlone(loader), options);
-      if (held !== undefined) {
-        this.#loads.refresh(new Map([[key, held.value as V]]), request);
-        return held.value as V;
+  getOrLoad(key: K, loader: Loader<K, V>, options: LoadOptions<K, V> = NO_OPTIONS): Promise<V> {
+    // No async function: a hit needs no more than a promise of its value.
+    if (options === NO_OPTIONS && this.#closing === undefined && typeof loader === 'function') {
+      const held = this.#memory.find(key);
+      if (held?.isPlain === true) {
+        this.#counts.memoryHits++;
+        return Promise.resolve(held.value as V);
       }
-      const landing = await this.#join(key, request).join(options.signal);
-      if (landing.found) return landing.value;
-      // It was being loaded with others, and that loader has no value for it: now it is loaded alone.
     }
+    return this.#getOrLoad(key, loader, options);
   }
 
   /**
-   * The values of `keys`, in their order. `loader` is called at most once, with exactly the keys that neither a tier nor a load under way has; keys that it returns no value for are left
-   * out of the result, and not remembered. Stale values are refreshed by a call of its own, in the background.
+   * The values of `keys`, in their order. `loader` is called with exactly the keys that neither a tier nor a load under way has: once, and again for keys which a load of others, here or
+   * in another process, turns out to have no value for. Keys that it returns no value for are left out of the result, and not remembered. Values that are stale are refreshed by a call of
+   * its own, in the background.
    *
-   * Rejects like {@link TieredCache.getOrLoad}, also when a key whose load was under way fails.
+   * Rejects like {@link TieredCache.getOrLoad} when all of the keys fail for one reason; with `LoadManyError`, which has the values, when some fail.
    */
   async getOrLoadMany(
     keys: readonly K[],
     loader: ManyLoader<K, V>,
-    options: EntryOptions = NO_OPTIONS,
+    options: LoadOptions<K, V> = NO_OPTIONS,
   ): Promise<Map<K, V>> {
     this.#checkCall(keys);
-    checkEntryOptions(options);
+    checkLoadOptions(options);
     checkFunction('loader', loader);
     const request = this.#request(loader, options);
     const unique = [...new Set(keys)];
-    const found = new Map<K, V>();
-    let missing: K[] = [];
-    const stale = new Map<K, V>();
+    const call = new ManyLoads<K, V>(
+      { loads: this.#loads, inFlight: this.#inFlight, counts: this.#counts },
+      { request, signal: options.signal },
+    );
+    const due = new Map<K, Outgoing<V>>();
+    const missing: K[] = [];
     for (const key of unique) {
       const held = this.#hit(key);
       if (held === undefined) missing.push(key);
-      else found.set(key, held.value as V);
-      if (held !== undefined && this.#isDue(held)) stale.set(key, held.value as V);
+      else call.values.set(key, held.value as V);
+      if (held !== undefined && this.#memory.isDue(held)) due.set(key, held as Outgoing<V>);
     }
-    this.#loads.refresh(stale, request);
-    const loaded = new Map<K, V>();
-    while (missing.length > 0) missing = await this.#loadMany(missing, { request, loaded, signal: options.signal });
-    return inOrder(unique, found, loaded);
+    this.#loads.refresh(due, request);
+    await call.run(missing);
+    return inOrder(unique, call.values);
+  }
+
+  /**
+   * Loads the value of `key` anew, whatever there is, and keeps it in both tiers. Others get the old value meanwhile. When it fails, what there was stays.
+   *
+   * Rejects like {@link TieredCache.getOrLoad}.
+   */
+  async refresh(key: K, loader: Loader<K, V>, options: LoadOptions<K, V> = NO_OPTIONS): Promise<V> {
+    this.#checkCall([key]);
+    checkLoadOptions(options);
+    checkFunction('loader', loader);
+    const held = this.#memory.find(key);
+    const outgoing = held === undefined || held.failed ? undefined : (held as Outgoing<V>);
+    const flight = this.#loads.renew(key, outgoing, this.#request(loadAlone(loader), options));
+    return ((await flight.join(options.signal)) as { readonly value: V }).value;
   }
 
   /**
@@ -165,14 +181,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   async set(key: K, value: V, options: EntryOptions = NO_OPTIONS): Promise<void> {
     this.#checkCall([key]);
     checkEntryOptions(options);
-    const ttl = options.ttl ?? this.#options.ttl;
-    const { staleFor, clock } = this.#options;
-    const write = this.#store?.encode(key, value, { ttl, staleFor });
-    this.#inFlight.invalidate(key);
-    const now = clock.now();
-    this.#memory.keep(key, value, { freshUntil: now + ttl, until: now + ttl + staleFor });
-    const change = this.#change(write && (() => this.#store?.set(write)), [toStoreKey(key)]);
-    await abortable(change, options.signal);
+    const ttl = jittered(options.ttl ?? this.#options.ttl, this.#options.ttlJitter);
+    const tags = options.tags === undefined ? NO_TAGS : checkTags(options.tags);
+    await abortable(this.#changes.set(key, value, { ttl, tags }), options.signal);
   }
 
   /** {@link TieredCache.deleteMany} for one key. */
@@ -188,40 +199,37 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   async deleteMany(keys: readonly K[], options: WaitOptions = NO_OPTIONS): Promise<void> {
     this.#checkCall(keys);
     checkWaitOptions(options);
-    if (keys.length === 0) return;
-    for (const key of keys) {
-      this.#inFlight.invalidate(key);
-      this.#memory.delete(key);
-    }
-    const names = keys.map(toStoreKey);
-    await abortable(
-      this.#change(() => this.#store?.deleteMany(keys), names),
-      options.signal,
-    );
+    if (keys.length > 0) await abortable(this.#changes.deleteMany(keys), options.signal);
+  }
+
+  /** Removes every value that has one of the tags, in the namespace, like {@link TieredCache.deleteMany} of their keys; it costs the same however many there are. */
+  async invalidateTags(tags: readonly string[], options: WaitOptions = NO_OPTIONS): Promise<void> {
+    this.#checkOpen();
+    checkWaitOptions(options);
+    const unique = checkTags(tags);
+    if (unique.length > 0) await abortable(this.#changes.invalidateTags(unique), options.signal);
   }
 
   /** Removes everything in the namespace, like {@link TieredCache.deleteMany} of every key. */
   async clear(options: WaitOptions = NO_OPTIONS): Promise<void> {
-    this.#checkCall([]);
+    this.#checkOpen();
     checkWaitOptions(options);
-    this.#inFlight.invalidateAll();
-    this.#memory.clear();
-    await abortable(
-      this.#change(() => this.#store?.clear(), undefined),
-      options.signal,
-    );
+    await abortable(this.#changes.clear(), options.signal);
   }
 
   /** A fresh snapshot; allowed after `close()`. */
   stats(): TieredCacheStats {
     const { size, weight } = this.#memory.cache;
+    const store = this.#store?.stats;
     return {
       ...this.#counts,
       size,
       weight,
       inFlight: this.#inFlight.size,
-      storeFailures: this.#store?.failures ?? 0,
-      unsynced: this.#store?.unsynced ?? 0,
+      storeFailures: store?.failures ?? 0,
+      storeOpenings: store?.openings ?? 0,
+      storeBreaker: store?.breakerState ?? 'closed',
+      unsynced: store?.unsynced ?? 0,
     };
   }
 
@@ -241,10 +249,48 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   async #close(): Promise<void> {
     this.#inFlight.release(this.#closedError());
     await this.#loads.drain();
-    while (this.#changes.size > 0) await Promise.allSettled(this.#changes);
+    await this.#changes.drain();
+    this.#store?.close();
     this.#bus?.close();
     this.#unobserve();
     if (!(this.#options.memory instanceof MemoryCache)) await this.#memory.cache.close();
+  }
+
+  async #getOrLoad(key: K, loader: Loader<K, V>, options: LoadOptions<K, V>): Promise<V> {
+    this.#checkCall([key]);
+    checkLoadOptions(options);
+    checkFunction('loader', loader);
+    let request: LoadRequest<K, V> | undefined;
+    for (;;) {
+      const held = this.#hit(key);
+      if (held !== undefined && !this.#memory.isDue(held)) return held.value as V;
+      request ??= this.#request(loadAlone(loader), options);
+      if (held !== undefined) {
+        this.#loads.refresh(new Map([[key, held as Outgoing<V>]]), request);
+        // Before its end it is as good as any.
+        if (this.#memory.isFresh(held)) return held.value as V;
+        return this.#freshOr(key, held.value as V, options.signal);
+      }
+      const landing = await this.#join(key, request).join(options.signal);
+      if (landing.found) {
+        return landing.isStale ? this.#freshOr(key, landing.value, options.signal) : landing.value;
+      }
+      // It was being loaded with others, and that loader has no value for it: now it is loaded alone.
+    }
+  }
+
+  /** What the refresh under way brings within `softTimeout`, else the stale value. */
+  async #freshOr(key: K, stale: V, signal: AbortSignal | undefined): Promise<V> {
+    const { softTimeout } = this.#options;
+    const flight = softTimeout === undefined ? undefined : this.#inFlight.flightOf(key);
+    if (flight === undefined || softTimeout === undefined) return stale;
+    try {
+      const landing = await deadline((until) => flight.join(until), { timeout: softTimeout, signal });
+      return landing.found ? landing.value : stale;
+    } catch {
+      signal?.throwIfAborted();
+      return stale;
+    }
   }
 
   /** What memory answers a load with: a value, stale ones included. @throws the failure it remembers */
@@ -260,9 +306,18 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     return held;
   }
 
-  /** Whether a value should be refreshed. */
-  #isDue(held: Held<V>): boolean {
-    return !this.#memory.isFresh(held) && this.#memory.mayRefresh(held);
+  /** What memory answers a question with. */
+  #freshIn(key: K): Held<V> | undefined {
+    const held = this.#memory.find(key);
+    if (held === undefined || held.failed || !this.#memory.isFresh(held)) return undefined;
+    this.#counts.memoryHits++;
+    return held;
+  }
+
+  async #readMissing(keys: readonly K[], signal: AbortSignal | undefined): Promise<Map<K, V>> {
+    const stored = this.#store && (await abortable(this.#loads.readThrough(keys, this.#store), signal));
+    this.#counts.misses += keys.length - (stored?.size ?? 0);
+    return stored ?? new Map<K, V>();
   }
 
   /** The load of `key` that is under way, or a new one. */
@@ -275,79 +330,29 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     return this.#loads.start([key], request)[0] as Flight<Landing<V>>;
   }
 
-  /** One round: joins and starts loads. @returns the keys that a load of others had no value for */
-  async #loadMany(
-    keys: readonly K[],
-    round: {
-      readonly request: LoadRequest<K, V>;
-      readonly loaded: Map<K, V>;
-      readonly signal: AbortSignal | undefined;
-    },
-  ): Promise<K[]> {
-    const joined = keys.filter((key) => this.#inFlight.flightOf(key) !== undefined);
-    const absent = keys.filter((key) => this.#inFlight.flightOf(key) === undefined);
-    this.#counts.coalesced += joined.length;
-    const flights = joined.map((key) => this.#inFlight.flightOf(key) as Flight<Landing<V>>);
-    if (absent.length > 0) flights.push(...this.#loads.start(absent, round.request));
-    const landings = await Promise.all(flights.map((flight) => flight.join(round.signal)));
-    for (const [index, key] of [...joined, ...absent].entries()) {
-      const landing = landings[index] as Landing<V>;
-      if (landing.found) round.loaded.set(key, landing.value);
-    }
-    return joined.filter((key) => !round.loaded.has(key));
+  #request(load: LoadRequest<K, V>['load'], options: LoadOptions<K, V>): LoadRequest<K, V> {
+    const { ttl = this.#options.ttl, tags = NO_TAGS } = options;
+    const known: OfValue<K, V, readonly string[]> =
+      typeof tags === 'function' || tags === NO_TAGS ? tags : checkTags(tags);
+    return { load, ttl, tags: known };
   }
 
-  #request(load: LoadRequest<K, V>['load'], options: EntryOptions): LoadRequest<K, V> {
-    const ttl = options.ttl ?? this.#options.ttl;
-    return { load, ttl };
-  }
-
-  /** Changes the store, then tells the others whether or not that went well: what they hold is outdated in any case. */
-  #change(change: (() => Promise<void> | undefined) | undefined, names: readonly string[] | undefined): Promise<void> {
-    const run = async (): Promise<void> => {
-      try {
-        await change?.();
-      } finally {
-        await this.#publish(names);
-      }
-    };
-    const running = run().finally(() => this.#changes.delete(running));
-    this.#changes.add(running);
-    return running;
-  }
-
-  async #publish(names: readonly string[] | undefined): Promise<void> {
-    try {
-      await this.#bus?.publish(names);
-    } catch (error) {
-      this.#counts.busFailures++;
-      throw error;
-    }
-  }
-
-  #link(options: { readonly bus: Bus; readonly namespace: string; readonly timeout: number }): BusLink {
-    const allChanged = (): void => {
-      this.#inFlight.invalidateAll();
-      this.#memory.clear();
-    };
+  #link(options: ConstructorParameters<typeof BusLink>[0]): BusLink {
     return new BusLink(options, {
-      changed: (names) => {
-        for (const name of names) {
-          const key = fromStoreKey(name) as K;
-          this.#inFlight.invalidate(key);
-          this.#memory.delete(key);
-        }
-      },
-      allChanged,
+      changed: (change) => this.#changes.forget(change),
       connected: (connected) => {
         this.#memory.setConnected(connected);
-        allChanged();
+        this.#changes.forget({});
       },
     });
   }
 
-  #checkCall(keys: readonly K[]): void {
+  #checkOpen(): void {
     if (this.#closing !== undefined) throw this.#closedError();
+  }
+
+  #checkCall(keys: readonly K[]): void {
+    this.#checkOpen();
     for (const key of keys) checkKey(key);
   }
 

@@ -1,5 +1,15 @@
 import { type Codec, v8Codec } from '@perf/codec';
-import { type Clock, checkClock, checkDuration, checkName, checkOptions, systemClock } from '@perf/core';
+import {
+  type Clock,
+  checkClock,
+  checkDuration,
+  checkLimit,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  checkRange,
+  systemClock,
+} from '@perf/core';
 import type { Bus } from './bus.ts';
 import { MemoryCache } from './memory-cache.ts';
 import { MEMORY_OPTIONS, type MemoryCacheOptions } from './memory-options.ts';
@@ -25,12 +35,36 @@ export interface TieredCacheOptions<K, V> {
    * after `negativeTtl`, or a second. @default no stale value is served
    */
   readonly staleFor?: number;
+  /**
+   * Milliseconds that `getOrLoad` waits for the refresh of a stale value before it answers with that. A refresh that fails within that time is no error either.
+   * @default stale values are served at once
+   */
+  readonly softTimeout?: number;
+  /**
+   * How eagerly `getOrLoad` refreshes values in the background before they are stale: 1 is a good value, 2 refreshes twice as early, 0 never. By chance, the likelier the nearer the end is and the
+   * longer the value took to load (XFetch).
+   * @default 0
+   */
+  readonly refreshAhead?: number;
+  /** The share of a `ttl` by which it is shortened at most, at random, from 0 to 1: what was cached together does not end together. @default 0 */
+  readonly ttlJitter?: number;
   /** Milliseconds for which a failed load is remembered, and its reason given to every caller. @default the next call loads again */
   readonly negativeTtl?: number;
   /** Milliseconds a loader may take. @default 30_000 */
   readonly loadTimeout?: number;
   /** Milliseconds the store and the bus may take to answer. @default 2_000 */
   readonly storeTimeout?: number;
+  /** Calls of the store that fail in a row before it is left alone, `Infinity` for never. @default 5 */
+  readonly breakAfter?: number;
+  /** Milliseconds from then until one call finds out whether it is back; also between two attempts to repeat changes it did not take. @default 1_000 */
+  readonly breakFor?: number;
+  /**
+   * Who shares a load: `'shared'`, all processes that use the store, if it has leases; `'process'`, the callers in this process, which saves a miss one question to the store.
+   * @default 'shared'
+   */
+  readonly singleFlight?: 'shared' | 'process';
+  /** Milliseconds after which another process may load what a process that has died was loading. @default 3_000 */
+  readonly leaseTtl?: number;
   /** Keeps the keys of this cache apart from those of others in the same store; no `:` in it. @default 'default' */
   readonly namespace?: string;
   /** How values are written to the store. @default v8Codec */
@@ -49,63 +83,90 @@ export interface ResolvedTieredOptions<K, V> {
   readonly ttl: number;
   /** 0 for none. */
   readonly staleFor: number;
+  readonly softTimeout: number | undefined;
+  /** 0 for none. */
+  readonly refreshAhead: number;
+  readonly ttlJitter: number;
   readonly negativeTtl: number | undefined;
   readonly loadTimeout: number;
   readonly storeTimeout: number;
+  readonly breakAfter: number;
+  readonly breakFor: number;
+  /** `undefined` for no leases. */
+  readonly leaseTtl: number | undefined;
   readonly namespace: string;
   readonly codec: Codec<unknown>;
   readonly clock: Clock;
   readonly name: string | undefined;
 }
 
-const KNOWN = [
-  'memory',
-  'store',
-  'bus',
-  'ttl',
-  'staleFor',
-  'negativeTtl',
-  'loadTimeout',
-  'storeTimeout',
-  'namespace',
-  'codec',
-  'clock',
-  'name',
-];
+const DEFAULTS = {
+  memory: {},
+  ttl: Infinity,
+  refreshAhead: 0,
+  ttlJitter: 0,
+  loadTimeout: 30_000,
+  storeTimeout: 2_000,
+  breakAfter: 5,
+  breakFor: 1_000,
+  singleFlight: 'shared',
+  leaseTtl: 3_000,
+  namespace: 'default',
+  codec: v8Codec,
+  clock: systemClock,
+} as const;
+
+const WITHOUT_DEFAULT = ['store', 'bus', 'staleFor', 'softTimeout', 'negativeTtl', 'name'] as const;
+
+/** Every option, those without a default perhaps `undefined`. */
+type Filled<K, V> = Required<Pick<TieredCacheOptions<K, V>, keyof typeof DEFAULTS>> & {
+  readonly [Name in (typeof WITHOUT_DEFAULT)[number]]: TieredCacheOptions<K, V>[Name] | undefined;
+};
+
+/** Longer than any timer of Node.js runs. */
+const LONGEST: number = 2 ** 31 - 1;
 
 export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): ResolvedTieredOptions<K, V> {
-  checkOptions('TieredCache', options, KNOWN);
-  const { memory = {}, store, bus, ttl = Infinity, staleFor, negativeTtl, loadTimeout = 30_000 } = options;
-  const { storeTimeout = 2_000, namespace = 'default', codec = v8Codec, clock = systemClock, name } = options;
+  checkOptions('TieredCache', options, [...Object.keys(DEFAULTS), ...WITHOUT_DEFAULT]);
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const nothing = Object.fromEntries(WITHOUT_DEFAULT.map((name) => [name, undefined]));
+  const all = { ...DEFAULTS, ...nothing, ...given } as Filled<K, V>;
+  checkParts(all);
+  checkNumbers(all);
+  const { singleFlight, staleFor, codec, leaseTtl, ...rest } = all;
+  return {
+    ...rest,
+    staleFor: staleFor ?? 0,
+    codec: codec as Codec<unknown>,
+    leaseTtl: singleFlight === 'shared' ? leaseTtl : undefined,
+  };
+}
+
+function checkParts<K, V>({ memory, store, bus, codec, clock, namespace, singleFlight, name }: Filled<K, V>): void {
   if (!(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
   checkClock('clock', clock);
-  checkDuration('ttl', ttl);
-  if (staleFor !== undefined) checkDuration('staleFor', staleFor);
-  if (negativeTtl !== undefined) checkDuration('negativeTtl', negativeTtl);
-  checkDuration('loadTimeout', loadTimeout);
-  checkDuration('storeTimeout', storeTimeout);
   if (checkName('namespace', namespace).includes(':')) {
     throw new RangeError(`\`namespace\` must not contain a colon, got ${JSON.stringify(namespace)}`);
   }
-  if (store !== undefined) checkMethods('store', store, ['getMany', 'setMany', 'deleteMany', 'clear']);
+  if (store !== undefined) {
+    checkMethods('store', store, ['getMany', 'setMany', 'deleteMany', 'invalidateTags', 'clear']);
+    if (store.leases !== undefined) checkMethods('store.leases', store.leases, ['acquire', 'extend', 'release']);
+  }
   if (bus !== undefined) checkMethods('bus', bus, ['publish', 'subscribe']);
   checkMethods('codec', codec, ['encode', 'decode']);
+  checkOneOf('singleFlight', singleFlight, ['shared', 'process']);
   if (name !== undefined) checkName('name', name);
-  const codecOfAll = codec as Codec<unknown>;
-  return {
-    memory,
-    store,
-    bus,
-    ttl,
-    staleFor: staleFor ?? 0,
-    negativeTtl,
-    loadTimeout,
-    storeTimeout,
-    namespace,
-    codec: codecOfAll,
-    clock,
-    name,
-  };
+}
+
+function checkNumbers<K, V>(options: Filled<K, V>): void {
+  for (const name of ['ttl', 'staleFor', 'softTimeout', 'negativeTtl', 'loadTimeout', 'storeTimeout'] as const) {
+    if (options[name] !== undefined) checkDuration(name, options[name]);
+  }
+  checkRange('refreshAhead', options.refreshAhead, { min: 0, max: 1_000 });
+  checkRange('ttlJitter', options.ttlJitter, { min: 0, max: 1 });
+  checkLimit('breakAfter', options.breakAfter);
+  checkRange('breakFor', options.breakFor, { min: 1, max: LONGEST });
+  checkRange('leaseTtl', options.leaseTtl, { min: 10, max: LONGEST });
 }
 
 function checkMethods(option: string, value: object, methods: readonly string[]): void {

@@ -1,3 +1,5 @@
+import type { BreakerState } from './circuit-breaker.ts';
+
 /** Counts kept by a {@link TieredCache}. */
 export interface TieredCounts {
   memoryHits: number;
@@ -39,7 +41,7 @@ export interface TieredCacheStats {
   readonly inFlight: number;
   /** Fresh values found in memory. */
   readonly memoryHits: number;
-  /** Stale values served while a refresh was due. */
+  /** Stale values found in memory. */
   readonly staleHits: number;
   /** Rejections with a remembered failure. */
   readonly negativeHits: number;
@@ -59,7 +61,11 @@ export interface TieredCacheStats {
   readonly memoryFailures: number;
   /** Calls of the store that failed or timed out, and entries of it that could not be read. */
   readonly storeFailures: number;
-  /** Keys whose last change may not have reached the store; they are not read from it before that is mended. */
+  /** How often the store was left alone because it had failed several times in a row. */
+  readonly storeOpenings: number;
+  /** `'closed'` while the store is asked, `'open'` while it is left alone, `'half-open'` while one call finds out. */
+  readonly storeBreaker: BreakerState;
+  /** Keys and tags whose last change may not have reached the store (1 for everything); they are not read from it before that is mended. */
   readonly unsynced: number;
   /** Messages that could not be published. */
   readonly busFailures: number;

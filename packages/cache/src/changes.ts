@@ -1,0 +1,110 @@
+import type { Clock } from '@perf/core';
+import type { BusLink } from './bus-link.ts';
+import { type CacheKey, fromStoreKey, toStoreKey } from './cache-key.ts';
+import type { InFlight } from './in-flight.ts';
+import type { MemoryTier } from './memory-tier.ts';
+import type { StoreTier } from './store-tier.ts';
+import type { TagHistory } from './tag-history.ts';
+import type { TieredCounts } from './tiered-stats.ts';
+import type { Change } from './unsynced-changes.ts';
+
+export interface ChangesOptions<K, V> {
+  readonly memory: MemoryTier<K, V>;
+  readonly store: StoreTier<V> | undefined;
+  readonly inFlight: InFlight<K, V>;
+  readonly history: TagHistory;
+  readonly counts: TieredCounts;
+  readonly clock: Clock;
+  readonly staleFor: number;
+}
+
+/**
+ * Carries changes out: at once in this process (in memory, and for what is being loaded), then in the store, then for other processes. They are told whether or not the
+ * store took it: what they hold is outdated in any case.
+ */
+export class Changes<K extends CacheKey, V> {
+  /** How others are told; there once it is connected. */
+  bus: BusLink | undefined;
+  readonly #options: ChangesOptions<K, V>;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: ChangesOptions<K, V>) {
+    this.#options = options;
+  }
+
+  /** @throws CodecError when the store cannot take the value, and what `weigh` throws: nothing is changed by the one, the key is gone in memory with the other */
+  set(key: K, value: V, { ttl, tags }: { readonly ttl: number; readonly tags: readonly string[] }): Promise<void> {
+    const { memory, store, inFlight, history, clock, staleFor } = this.#options;
+    const write = store?.encode({ key, value, ttl, cost: 0, tags });
+    inFlight.invalidate(key);
+    const freshUntil = clock.now() + ttl;
+    const life = { freshUntil, until: freshUntil + staleFor };
+    memory.keep(key, { value, life, cost: 0, tags, position: history.position });
+    return this.#spread({ keys: [toStoreKey(key)] }, async () => write && store?.set(write));
+  }
+
+  deleteMany(keys: readonly K[]): Promise<void> {
+    const names = keys.map(toStoreKey);
+    this.forget({ keys: names });
+    return this.#spread({ keys: names }, async () => this.#options.store?.deleteMany(keys));
+  }
+
+  invalidateTags(tags: readonly string[]): Promise<void> {
+    this.forget({ tags });
+    return this.#spread({ tags }, async () => {
+      try {
+        await this.#options.store?.invalidateTags(tags);
+      } finally {
+        // Once more: what was read from the store in the meantime may be from before.
+        this.forget({ tags });
+      }
+    });
+  }
+
+  clear(): Promise<void> {
+    this.forget({});
+    return this.#spread({}, async () => this.#options.store?.clear());
+  }
+
+  /** What this process holds or loads of what was changed, here or elsewhere, is outdated. */
+  forget({ keys, tags }: Change): void {
+    const { memory, inFlight, history } = this.#options;
+    if (keys === undefined && tags === undefined) {
+      inFlight.invalidateAll();
+      memory.clear();
+    }
+    for (const name of keys ?? []) {
+      const key = fromStoreKey(name) as K;
+      inFlight.invalidate(key);
+      memory.delete(key);
+    }
+    if (tags !== undefined) history.invalidate(tags);
+  }
+
+  /** Waits until no change is under way. */
+  async drain(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  #spread(change: Change, store: () => Promise<void>): Promise<void> {
+    const run = async (): Promise<void> => {
+      try {
+        await store();
+      } finally {
+        await this.#publish(change);
+      }
+    };
+    const running = run().finally(() => this.#running.delete(running));
+    this.#running.add(running);
+    return running;
+  }
+
+  async #publish(change: Change): Promise<void> {
+    try {
+      await this.bus?.publish(change);
+    } catch (error) {
+      this.#options.counts.busFailures++;
+      throw error;
+    }
+  }
+}
