@@ -307,10 +307,10 @@ export class Loads<K extends CacheKey, V> {
       counts.fenced += refused.size;
     }
     for (const arrival of arrivals) {
-      if (refused.has(arrival)) continue;
       const { member, value, ttl, tags } = arrival;
       const life = { freshUntil: loadedAt + ttl, until: loadedAt + ttl + staleFor };
-      this.#keep(member, { value, life, cost, tags, position: member.fence.position });
+      if (!refused.has(arrival)) this.#keep(member, { value, life, cost, tags, position: member.fence.position });
+      inFlight.leave(member);
     }
   }
 

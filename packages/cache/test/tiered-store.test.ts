@@ -2,14 +2,7 @@ import { jsonCodec } from '@perf/codec';
 import { ManualClock } from '@perf/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TieredCache, type TieredCacheOptions } from '../src/index.ts';
-import { storeContract } from './contract/store-contract.ts';
 import { FakeStore } from './fake-store.ts';
-
-storeContract('the fake of these tests', async () => {
-  const clock = new ManualClock();
-  const store = new FakeStore(() => clock.now());
-  return { stores: [store, store], wait: async (ms) => clock.advance(ms) };
-});
 
 function pending<T = void>(): PromiseWithResolvers<T> {
   return Promise.withResolvers<T>();
@@ -108,6 +101,7 @@ describe('two tiers', () => {
     expect(loader).toHaveBeenCalledWith(['a', 'c'], expect.anything());
     expect(store.calls.slice(1)).toEqual([
       ['getMany', ['a', 'b', 'c']],
+      ['acquire', ['a', 'c']],
       ['setMany', ['a', 'c']],
     ]);
     expect([...(await make().getMany(['c', 'a', 'x']))]).toEqual([
@@ -300,7 +294,7 @@ describe('a store in trouble', () => {
     });
     await vi.advanceTimersByTimeAsync(2_000);
     await set;
-    expect(vi.getTimerCount()).toBe(1); // the sweep of the memory
+    expect(vi.getTimerCount()).toBe(2); // the sweep of the memory, and the repetition of the change
   });
 
   test('a set, delete or clear it does not take is a StoreError with the cause', async () => {
@@ -390,6 +384,7 @@ describe('a store in trouble', () => {
         getMany: async () => [],
         setMany: async () => [],
         deleteMany: async () => {},
+        invalidateTags: async () => {},
         clear: () => {
           throw new Error('at once');
         },
