@@ -6,15 +6,34 @@ import { FakeStore } from './fake-store.ts';
 
 type Action = {
   readonly process: 0 | 1;
-  readonly do: 'load' | 'loadMany' | 'get' | 'abort' | 'write' | 'writeThrough' | 'clear';
+  readonly do: 'load' | 'loadMany' | 'refresh' | 'get' | 'abort' | 'write' | 'writeThrough' | 'tag' | 'clear';
   readonly key: 'x' | 'y';
 };
 
 const action: fc.Arbitrary<Action> = fc.record({
   process: fc.constantFrom(0 as const, 1 as const),
-  do: fc.constantFrom('load' as const, 'load', 'loadMany', 'get', 'abort', 'write', 'write', 'writeThrough', 'clear'),
+  do: fc.constantFrom(
+    'load' as const,
+    'load',
+    'loadMany',
+    'refresh',
+    'get',
+    'abort',
+    'write',
+    'write',
+    'writeThrough',
+    'tag',
+    'tag',
+    'clear',
+  ),
   key: fc.constantFrom('x' as const, 'y' as const),
 });
+
+type Kind = 'no store' | 'store' | 'store with leases';
+
+/** A tag that only the loaded value tells, and one that is given beforehand; both are invalidated to have the key loaded anew. */
+const told = (_value: number, key: string): string[] => [`told ${key}`];
+const given = (key: string): string[] => [`given ${key}`];
 
 /** The source of truth that loaders read: a number for each key that only grows. */
 class Database {
@@ -34,7 +53,7 @@ class Database {
 /** Every step of the store and of the loaders happens when the scheduler says. */
 class World {
   readonly database = new Database();
-  readonly store = new FakeStore();
+  readonly store: FakeStore;
   readonly bus = new FakeBus();
   readonly caches: readonly [TieredCache<string, number>, TieredCache<string, number>];
   /** The number that every call made from now on must reach: its write is complete. */
@@ -43,8 +62,9 @@ class World {
   readonly outdated: string[] = [];
   readonly #scheduler: fc.Scheduler;
 
-  constructor(scheduler: fc.Scheduler, withStore: boolean) {
+  constructor(scheduler: fc.Scheduler, kind: Kind) {
     this.#scheduler = scheduler;
+    this.store = new FakeStore(() => performance.now(), { leases: kind === 'store with leases' });
     this.store.before = (operation) => this.pause(`before ${operation}`);
     this.store.after = (operation) => this.pause(`after ${operation}`);
     const make = (): TieredCache<string, number> =>
@@ -52,7 +72,7 @@ class World {
         bus: this.bus,
         storeTimeout: Infinity,
         loadTimeout: Infinity,
-        ...(withStore && { store: this.store }),
+        ...(kind !== 'no store' && { store: this.store }),
       });
     this.caches = [make(), make()];
   }
@@ -88,19 +108,21 @@ class World {
     await this.pause(`${what} ${key} in ${process}`);
     switch (what) {
       case 'load':
-        return this.#check(key, () => cache.getOrLoad(key, () => this.load(key)));
+        return this.#check(key, () => cache.getOrLoad(key, () => this.load(key), { tags: told }));
       case 'loadMany': {
         const loader = async (missing: readonly string[]): Promise<Map<string, number>> =>
           new Map(
             await Promise.all(missing.map(async (each): Promise<[string, number]> => [each, await this.load(each)])),
           );
-        return this.#check(key, async () => (await cache.getOrLoadMany(['x', 'y'], loader)).get(key));
+        return this.#check(key, async () => (await cache.getOrLoadMany(['x', 'y'], loader, { tags: told })).get(key));
       }
+      case 'refresh':
+        return this.#check(key, () => cache.refresh(key, () => this.load(key), { tags: given(key) }));
       case 'get':
         return this.#check(key, () => cache.get(key));
       case 'abort': {
         const controller = new AbortController();
-        const call = cache.getOrLoad(key, () => this.load(key), { signal: controller.signal });
+        const call = cache.getOrLoad(key, () => this.load(key), { tags: given(key), signal: controller.signal });
         const outcome = Promise.allSettled([call]);
         await this.pause('abort');
         controller.abort();
@@ -110,7 +132,9 @@ class World {
         // The order a user keeps: first the truth, then the cache.
         return this.#change([key], () => cache.delete(key));
       case 'writeThrough':
-        return this.#change([key], (value) => cache.set(key, value));
+        return this.#change([key], (value) => cache.set(key, value, { tags: given(key) }));
+      case 'tag':
+        return this.#change([key], () => cache.invalidateTags([`told ${key}`, ...given(key)]));
       case 'clear':
         return this.#change(['x', 'y'], () => cache.clear());
       default:
@@ -120,16 +144,16 @@ class World {
 }
 
 describe('whatever the interleaving', () => {
-  test.each([true, false])(
-    'a change is never undone by an older value, once it is complete (store: %s)',
-    async (withStore) => {
+  test.each<Kind>(['no store', 'store', 'store with leases'])(
+    'a change is never undone by an older value, once it is complete (%s)',
+    async (kind) => {
       const property = fc.asyncProperty(
         fc.scheduler(),
         fc.array(action, { minLength: 2, maxLength: 12, size: 'max' }),
         async (scheduler, actions) => {
           // Without a store each process is on its own, and only one of them hears of set values.
-          const steps = withStore ? actions : actions.map((each): Action => ({ ...each, process: 0 }));
-          const world = new World(scheduler, withStore);
+          const steps = kind !== 'no store' ? actions : actions.map((each): Action => ({ ...each, process: 0 }));
+          const world = new World(scheduler, kind);
           const running = Promise.all(steps.map((each) => world.run(each)));
           await scheduler.waitFor(running);
           await scheduler.waitIdle();
@@ -145,14 +169,14 @@ describe('whatever the interleaving', () => {
           }
         },
       );
-      await fc.assert(property, { seed: 20_261_123, numRuns: 400 });
+      await fc.assert(property, { seed: 20_261_123, numRuns: Number(process.env.RUNS ?? 400) });
     },
   );
 });
 
 /** Two processes that write at the same time agree on a value in the end, but which one is theirs to order. */
 function hasRacingWriteThroughs(actions: readonly Action[]): boolean {
-  const writes = actions.filter((each) => ['write', 'writeThrough', 'clear'].includes(each.do));
+  const writes = actions.filter((each) => ['write', 'writeThrough', 'tag', 'clear'].includes(each.do));
   const isShared = new Set(writes.map((each) => each.process)).size > 1;
   return isShared && writes.some((each) => each.do === 'writeThrough');
 }
