@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto';
-import { checkDuration, checkFunction, checkOptions } from '@perf/core';
 import { argumentKey } from './argument-key.ts';
+import type { CacheKey } from './cache-key.ts';
+import {
+  type Calls,
+  type CallsThrough,
+  type ResultOptions,
+  callThrough,
+  checkResultOptions,
+  chosenKey,
+} from './calls.ts';
 import { checkCache, functionId, lookLike } from './function-id.ts';
-import { type CacheKey, toStoreKey } from './cache-key.ts';
-import { NO_OPTIONS } from './loader.ts';
 import type { TieredCache } from './tiered-cache.ts';
 
 /** Options of {@link cached}. */
-export interface CachedOptions<This, Args extends unknown[]> {
+export interface CachedOptions<This, Args extends unknown[], R = unknown> extends ResultOptions<Args, R> {
   /**
    * What tells calls apart, with the instance as `this`: instances for which it gives the same share results.
    * @default the instance and all of the arguments, compared in depth; arguments that no key can be made of are a TypeError
    */
   readonly key?: (this: This, ...args: Args) => CacheKey;
-  /** Milliseconds a result is fresh. @default the cache's `ttl` */
-  readonly ttl?: number;
   /**
    * What the results are filed under in the cache, unique there. Together with `key` it shares results with other processes or with a later run; without it they are this
    * class's and this process's alone.
@@ -24,42 +28,57 @@ export interface CachedOptions<This, Args extends unknown[]> {
 
 type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) => Promise<R>;
 
+/** The calls of decorated methods, by method and instance. */
+const callsOf = /*@__PURE__*/ new WeakMap<object, (self: object) => unknown>();
+
 /**
  * A decorator for asynchronous methods, static ones and private ones included, that caches their results like {@link memoize}. Every instance has results of its own,
- * unless `key` says otherwise. `this`, the name and the number of parameters stay as they are.
+ * unless `key` says otherwise. `this`, the name and the number of parameters stay as they are. {@link memoOf} is for what else can be done about the results.
  *
  * @throws TypeError when it decorates anything else, or the name is taken in this cache
  */
 export function cached<V, This extends object, Args extends unknown[], R extends V>(
   cache: TieredCache<string, V>,
-  options: CachedOptions<This, Args> = {},
+  options: CachedOptions<This, Args, R> = {},
 ): (
   method: AsyncMethod<This, Args, R>,
   context: ClassMethodDecoratorContext<This, AsyncMethod<This, Args, R>>,
 ) => AsyncMethod<This, Args, R> {
   checkCache(cache);
-  checkOptions('cached', options, ['key', 'ttl', 'name']);
-  const { key, ttl, name } = options;
-  if (key !== undefined) checkFunction<unknown>('key', key);
-  if (ttl !== undefined) checkDuration('ttl', ttl);
-  const entry = ttl === undefined ? NO_OPTIONS : { ttl };
+  checkResultOptions('cached', options);
+  const { key, name, ...kept } = options;
   return (method, context) => {
     if (context.kind !== 'method') throw new TypeError(`@cached decorates methods, not a ${String(context.kind)}`);
     const id = functionId(cache, name);
-    const instances = new WeakMap<This, string>();
-    const keyOf = (self: This, args: Args): string => {
-      if (key !== undefined) return `${id}=${toStoreKey(key.apply(self, args))}`;
-      return `${id}${instanceId(instances, self)}${argumentKey(args)}`;
+    const bound = new WeakMap<This, CallsThrough<Args, R>>();
+    const bind = (self: This): CallsThrough<Args, R> => {
+      const own = key === undefined ? id + randomUUID() : id;
+      const keyOf = (args: Args): string =>
+        own + (key === undefined ? argumentKey(args) : chosenKey(key.apply(self, args)));
+      const calls = callThrough<V, Args, R>(cache, { ...kept, call: (...args) => method.apply(self, args), keyOf });
+      bound.set(self, calls);
+      return calls;
     };
-    return lookLike(async function (this: This, ...args: Args): Promise<R> {
-      return (await cache.getOrLoad(keyOf(this, args), () => method.apply(this, args), entry)) as R;
+    const replacement = lookLike(async function (this: This, ...args: Args): Promise<R> {
+      return (bound.get(this) ?? bind(this)).call(...args);
     }, method);
+    callsOf.set(replacement, (self) => (bound.get(self as This) ?? bind(self as This)).calls);
+    return replacement;
   };
 }
 
-/** Told apart by an id of its own, which is unique beyond this process: the store may be shared. */
-function instanceId<This extends object>(instances: WeakMap<This, string>, self: This): string {
-  const id = instances.get(self) ?? randomUUID();
-  instances.set(self, id);
-  return id;
+/** The calls of a method. */
+type CallsOf<Method> = Method extends (...args: infer Args) => Promise<infer R> ? Calls<Args, R> : never;
+
+/**
+ * The cached calls of a decorated method on one instance: `memoOf(weather, 'today').invalidate('Oslo')`. For a static method the class is the instance.
+ *
+ * @throws TypeError when the method is not decorated with {@link cached}
+ */
+export function memoOf<This extends object, Name extends keyof This>(self: This, method: Name): CallsOf<This[Name]> {
+  const found = self[method];
+  const calls = typeof found === 'function' ? callsOf.get(found) : undefined;
+  if (calls === undefined)
+    throw new TypeError(`\`method\` must be decorated with @cached, and ${String(method)} is not`);
+  return calls(self) as CallsOf<This[Name]>;
 }

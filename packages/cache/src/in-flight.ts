@@ -65,7 +65,7 @@ export class InFlight<K, V> {
   /** Every key has changed. */
   invalidateAll(): void {
     this.#fences.breakAll();
-    for (const key of [...this.#members.keys()]) this.detach(key, 'the cache was cleared');
+    for (const key of this.#members.keys()) this.detach(key, 'the cache was cleared');
   }
 
   /** What is being loaded is for those who wait already; a refresh that nobody waits for ends. */

@@ -1,6 +1,7 @@
 export type { Bus, BusListener, BusMessage } from './bus.ts';
 export type { CacheKey } from './cache-key.ts';
-export { type CachedOptions, cached } from './cached.ts';
+export { type CachedOptions, cached, memoOf } from './cached.ts';
+export type { Calls, OfResult, ResultOptions } from './calls.ts';
 export { BusError, LoadManyError, LoadTimeoutError, StoreError, StoreUnavailableError } from './errors.ts';
 export type { LoadContext, OfValue } from './load-group.ts';
 export type { EntryOptions, LoadOptions, Loader, ManyLoader, WaitOptions } from './loader.ts';

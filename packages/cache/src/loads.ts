@@ -7,33 +7,25 @@ import type { Landing, LoadGroup, LoadMember, LoadRequest, Outgoing } from './lo
 import { leasesOf, takeTurns } from './load-turns.ts';
 import { type Loaded, settleEach } from './loaded.ts';
 import { NO_TAGS, checkTags } from './loader.ts';
-import type { Keep, Life, MemoryTier } from './memory-tier.ts';
-import type { LoadedValue, StoreAnswer, StoreTier } from './store-tier.ts';
+import type { Arrival, Keeper } from './keeper.ts';
+import type { Life, MemoryTier } from './memory-tier.ts';
+import type { StoreAnswer, StoreTier } from './store-tier.ts';
 import { observeLoad } from './telemetry.ts';
 import type { TieredCounts } from './tiered-stats.ts';
 import { jittered } from './ttl-jitter.ts';
 
 /** What loads work with. */
-export interface LoadsOptions<K, V> {
+export interface LoadsOptions<K extends CacheKey, V> {
+  readonly keeper: Keeper<K, V>;
   readonly memory: MemoryTier<K, V>;
   readonly store: StoreTier<V> | undefined;
   readonly inFlight: InFlight<K, V>;
   readonly counts: TieredCounts;
   readonly clock: Clock;
-  /** Milliseconds after `ttl` in which a value is stale and still there; 0 for none. */
-  readonly staleFor: number;
   readonly ttlJitter: number;
   readonly negativeTtl: number | undefined;
   readonly loadTimeout: number;
   readonly name: string | undefined;
-}
-
-/** A loaded value, and how it is to be kept. */
-interface Arrival<K, V> {
-  readonly member: LoadMember<K, V>;
-  readonly value: V;
-  readonly ttl: number;
-  readonly tags: readonly string[];
 }
 
 /** Milliseconds between attempts to refresh a value, when no `negativeTtl` says otherwise. */
@@ -52,11 +44,13 @@ const TOLERANCE = 1;
  */
 export class Loads<K extends CacheKey, V> {
   readonly #options: LoadsOptions<K, V>;
+  readonly #keeper: Keeper<K, V>;
   readonly #running = new Set<Promise<void>>();
   #draining = false;
 
   constructor(options: LoadsOptions<K, V>) {
     this.#options = options;
+    this.#keeper = options.keeper;
   }
 
   /** Starts one load for keys that none is under way for. @returns their flights, in order */
@@ -148,7 +142,7 @@ export class Loads<K extends CacheKey, V> {
         missing.push(member);
         continue;
       }
-      this.#keep(member, { ...hit, position: member.fence.position });
+      this.#keeper.keep(member, hit);
       if (this.#isFresh(hit.life)) {
         this.#options.counts.storeHits++;
         member.flight.land({ found: true, value: hit.value, isStale: false });
@@ -235,7 +229,7 @@ export class Loads<K extends CacheKey, V> {
       return;
     }
     const cost = clock.now() - startedAt;
-    await this.#write(this.#land(group, members, loaded), cost);
+    await this.#keeper.write(this.#land(group, members, loaded), cost);
   }
 
   #callLoader({ request, outgoing, controller }: LoadGroup<K, V>, keys: readonly K[]): Promise<Loaded<K, V>> {
@@ -287,33 +281,6 @@ export class Loads<K extends CacheKey, V> {
     }
   }
 
-  async #write(arrivals: readonly Arrival<K, V>[], cost: number): Promise<void> {
-    const { store, staleFor, clock, counts, inFlight } = this.#options;
-    const loadedAt = clock.now();
-    const writes: { readonly arrival: Arrival<K, V>; readonly write: LoadedValue<V> }[] = [];
-    const refused = new Set<Arrival<K, V>>();
-    for (const arrival of arrivals) {
-      const { member, value, ttl, tags } = arrival;
-      const { key, fence, version, lease } = member;
-      if (!inFlight.mayKeep(fence, tags)) counts.fenced++;
-      else if (version !== undefined) writes.push({ arrival, write: { key, value, ttl, cost, tags, version, lease } });
-    }
-    if (store !== undefined && writes.length > 0) {
-      const outcomes = await store.writeLoaded(writes.map(({ write }) => write));
-      for (const [index, { arrival }] of writes.entries()) {
-        if (outcomes[index] === 'fenced') refused.add(arrival);
-        else if (outcomes[index] === 'written') arrival.member.lease = undefined;
-      }
-      counts.fenced += refused.size;
-    }
-    for (const arrival of arrivals) {
-      const { member, value, ttl, tags } = arrival;
-      const life = { freshUntil: loadedAt + ttl, until: loadedAt + ttl + staleFor };
-      if (!refused.has(arrival)) this.#keep(member, { value, life, cost, tags, position: member.fence.position });
-      inFlight.leave(member);
-    }
-  }
-
   #fail({ purpose }: LoadGroup<K, V>, member: LoadMember<K, V>, error: unknown): void {
     const { memory, negativeTtl, inFlight } = this.#options;
     const { key, flight, fence } = member;
@@ -326,39 +293,8 @@ export class Loads<K extends CacheKey, V> {
     flight.fail(error);
   }
 
-  #keep({ key, fence }: Pick<LoadMember<K, V>, 'key' | 'fence'>, keep: Keep<V>): void {
-    if (!this.#options.inFlight.mayKeep(fence, keep.tags)) return;
-    try {
-      this.#options.memory.keep(key, keep);
-    } catch {
-      // `weigh` threw: the value is not kept in memory, and the load goes on.
-      this.#options.counts.memoryFailures++;
-    }
-  }
-
   #isFresh(life: Life): boolean {
     return this.#options.clock.now() < life.freshUntil;
-  }
-
-  /** Reads keys from the store into memory. @returns the fresh values */
-  async readThrough(keys: readonly K[], store: StoreTier<V>): Promise<Map<K, V>> {
-    const { inFlight, counts } = this.#options;
-    const reads = keys.map((key) => ({ key, fence: inFlight.openFence(key) }));
-    const found = new Map<K, V>();
-    try {
-      const answers = await store.read(keys, NO_TAGS);
-      for (const [index, read] of reads.entries()) {
-        const hit = answers[index]?.hit;
-        if (hit === undefined) continue;
-        this.#keep(read, { ...hit, position: read.fence.position });
-        if (!this.#isFresh(hit.life)) continue;
-        counts.storeHits++;
-        found.set(read.key, hit.value);
-      }
-    } finally {
-      for (const { key, fence } of reads) inFlight.closeFence(key, fence);
-    }
-    return found;
   }
 }
 
@@ -368,7 +304,10 @@ function tagsBefore<K, V>({ tags }: LoadRequest<K, V>): readonly string[] | unde
 }
 
 /** Waits; an abort ends it without an error. */
-async function pauseUnless(signal: AbortSignal, pause: { readonly ms: number; readonly unref: boolean }): Promise<void> {
+async function pauseUnless(
+  signal: AbortSignal,
+  pause: { readonly ms: number; readonly unref: boolean },
+): Promise<void> {
   try {
     await delay(pause.ms, { signal, unref: pause.unref });
   } catch {

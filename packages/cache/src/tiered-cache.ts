@@ -4,6 +4,7 @@ import { type CacheKey, checkKey } from './cache-key.ts';
 import { Changes } from './changes.ts';
 import type { Flight } from './flight.ts';
 import { InFlight } from './in-flight.ts';
+import { Keeper } from './keeper.ts';
 import type { Landing, LoadRequest, OfValue, Outgoing } from './load-group.ts';
 import {
   type EntryOptions,
@@ -23,6 +24,7 @@ import { Loads } from './loads.ts';
 import { ManyLoads } from './many-loads.ts';
 import { MemoryCache } from './memory-cache.ts';
 import { type Held, MemoryTier, adopt, memoryOf } from './memory-tier.ts';
+import { type ReadsOptions, readThrough } from './reads.ts';
 import { StoreTier } from './store-tier.ts';
 import { TagHistory } from './tag-history.ts';
 import { observeTiered } from './telemetry.ts';
@@ -45,6 +47,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   readonly #bus: BusLink | undefined;
   readonly #inFlight: InFlight<K, V>;
   readonly #loads: Loads<K, V>;
+  /** What reading from the store takes; `undefined` when there is none. */
+  readonly #reads: ReadsOptions<K, V> | undefined;
   readonly #changes: Changes<K, V>;
   readonly #counts: TieredCounts = newCounts();
   readonly #unobserve: () => void;
@@ -64,7 +68,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     this.#store = store && new StoreTier({ ...resolved, store, timeout });
     this.#inFlight = new InFlight(history);
     const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
-    this.#loads = new Loads({ ...resolved, ...parts });
+    const keeper = new Keeper({ ...resolved, ...parts });
+    this.#loads = new Loads({ ...resolved, ...parts, keeper });
+    this.#reads = this.#store && { ...parts, store: this.#store, keeper, clock };
     this.#changes = new Changes({ ...resolved, ...parts, history });
     this.#bus = bus && this.#link({ bus, namespace, timeout });
     this.#changes.bus = this.#bus;
@@ -315,7 +321,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   }
 
   async #readMissing(keys: readonly K[], signal: AbortSignal | undefined): Promise<Map<K, V>> {
-    const stored = this.#store && (await abortable(this.#loads.readThrough(keys, this.#store), signal));
+    const stored = this.#reads && (await abortable(readThrough(keys, this.#reads), signal));
     this.#counts.misses += keys.length - (stored?.size ?? 0);
     return stored ?? new Map<K, V>();
   }

@@ -1,7 +1,7 @@
 import { type Cluster, Redis } from 'ioredis';
 import { expectTypeOf, test } from 'vitest';
 import { type Codec, jsonCodec } from '@perf/codec';
-import { MemoryCache, type Memoized, type Store, TieredCache, cached, memoize } from '../src/index.ts';
+import { MemoryCache, type Memoized, type Store, TieredCache, cached, memoOf, memoize } from '../src/index.ts';
 import { type RedisBusClient, type RedisClient, redisBus, redisStore } from '../src/redis.ts';
 import type KeyvRedis from '@keyv/redis';
 import type { Keyv, KeyvStorageAdapter } from 'keyv';
@@ -52,6 +52,17 @@ test('types', () => {
     }
   }
   expectTypeOf(new Service().find(1)).resolves.toEqualTypeOf<User>();
+  expectTypeOf(memoOf(new Service(), 'find').refresh(1)).resolves.toEqualTypeOf<User>();
+  // @ts-expect-error the method takes a number
+  void memoOf(new Service(), 'find').invalidate('1');
+  void cache.getOrLoad('k', () => ({ name: 'x' }), {
+    ttl: (user, key) => user.name.length + key.length,
+    tags: (user) => [user.name],
+  });
+  memoize(cache, async (id: number) => ({ name: String(id) }), { tags: (user, id) => [user.name, `id ${id}`] });
+  expectTypeOf(
+    cache.getOrLoadMany(['k'], async (missing) => new Map(missing.map((key) => [key, Promise.resolve({ name: key })]))),
+  ).resolves.toEqualTypeOf<Map<string, User>>();
 
   expectTypeOf<Redis>().toExtend<RedisClient>();
   expectTypeOf<Cluster>().toExtend<RedisClient>();

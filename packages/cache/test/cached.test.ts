@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { TieredCache, cached } from '../src/index.ts';
+import { TieredCache, cached, memoOf } from '../src/index.ts';
 
 const calls = vi.fn();
 beforeEach(() => calls.mockClear());
@@ -143,8 +143,58 @@ describe('@cached', () => {
     const cache = new TieredCache<string, unknown>();
     expect(() => cached(cache, { ttl: 0 })).toThrow(/`ttl`/);
     expect(() => cached(cache, { key: 'k' as never })).toThrow(/`key`/);
-    expect(() => cached(cache, { tags: [] } as never)).toThrow(/no option `tags`/);
+    expect(() => cached(cache, { tag: [] } as never)).toThrow(/no option `tag`/);
+    expect(() => cached(cache, { tags: 't' as never })).toThrow(/`tags`/);
     const context = { kind: 'field', name: 'x' } as never;
     expect(() => cached(cache)(async () => 1, context)).toThrow('@cached decorates methods, not a field');
+  });
+
+  test('what is remembered of one instance can be forgotten and renewed, call by call', async () => {
+    const cache = new TieredCache<string, unknown>();
+    let round = 0;
+    class Weather {
+      readonly #city: string;
+
+      constructor(city: string) {
+        this.#city = city;
+      }
+
+      @cached(cache)
+      async today(unit: string): Promise<string> {
+        return `${this.#city} ${unit} ${round}`;
+      }
+
+      async plain(): Promise<void> {}
+    }
+    const [oslo, rome] = [new Weather('Oslo'), new Weather('Rome')];
+    const all = (): Promise<string[]> => Promise.all([oslo.today('C'), oslo.today('F'), rome.today('C')]);
+    expect(await all()).toEqual(['Oslo C 0', 'Oslo F 0', 'Rome C 0']);
+    round = 1;
+    await memoOf(oslo, 'today').invalidate('C');
+    expect(await all()).toEqual(['Oslo C 1', 'Oslo F 0', 'Rome C 0']);
+    round = 2;
+    expect(await memoOf(rome, 'today').refresh('C')).toBe('Rome C 2');
+    expect(await all()).toEqual(['Oslo C 1', 'Oslo F 0', 'Rome C 2']);
+    expect(await cache.get(memoOf(oslo, 'today').keyOf('F'))).toBe('Oslo F 0');
+    expect(() => memoOf(oslo, 'plain')).toThrow(/must be decorated with @cached, and plain is not/);
+  });
+
+  test('tags and ttl may depend on the result and the arguments', async () => {
+    const cache = new TieredCache<string, unknown>();
+    const run = vi.fn();
+    class Repository {
+      @cached(cache, { tags: (result: string, id: number) => [`${result}-${id}`], ttl: (_result, id) => id * 1_000 })
+      async find(id: number): Promise<string> {
+        run(id);
+        return 'user';
+      }
+    }
+    const repository = new Repository();
+    await repository.find(1);
+    await repository.find(2);
+    await cache.invalidateTags(['user-2']);
+    await repository.find(1);
+    await repository.find(2);
+    expect(run.mock.calls).toEqual([[1], [2], [2]]);
   });
 });

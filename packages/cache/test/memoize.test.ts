@@ -54,11 +54,11 @@ describe('memoize', () => {
     await expect(memoized()).rejects.toThrow('at once');
   });
 
-  test('delete forgets one call, and one only', async () => {
+  test('invalidate forgets one call, and one only', async () => {
     const fn = vi.fn(async (id: number | undefined) => ({ id }));
     const memoized = memoize(new TieredCache<string, object>(), fn);
     for (const id of [0, 1, undefined]) await memoized(id);
-    await memoized.delete(0);
+    await memoized.invalidate(0);
     for (const id of [0, 1, undefined]) await memoized(id);
     expect(fn).toHaveBeenCalledTimes(4);
   });
@@ -78,6 +78,33 @@ describe('memoize', () => {
     expect(fn).toHaveBeenCalledTimes(4);
   });
 
+  test('refresh calls the function whatever there is, and keeps the result', async () => {
+    const cache = new TieredCache<string, number>();
+    let round = 0;
+    const fn = vi.fn(async (base: number) => base + round++);
+    const memoized = memoize(cache, fn);
+    expect(await memoized(10)).toBe(10);
+    expect(await memoized.refresh(10)).toBe(11);
+    expect(await memoized(10)).toBe(11);
+    expect(await memoized(20)).toBe(22);
+    fn.mockRejectedValueOnce(new Error('no'));
+    await expect(memoized.refresh(10)).rejects.toThrow('no');
+    expect(await memoized(10)).toBe(11);
+  });
+
+  test('tags are those of the results', async () => {
+    const cache = new TieredCache<string, { owner: string }>();
+    const fn = vi.fn(async (owner: string, _id: number) => ({ owner }));
+    const memoized = memoize(cache, fn, { tags: (result, _owner, id) => [result.owner, `id ${id}`] });
+    for (const owner of ['ann', 'bob']) for (const id of [1, 2]) await memoized(owner, id);
+    await cache.invalidateTags(['ann']);
+    for (const owner of ['ann', 'bob']) for (const id of [1, 2]) await memoized(owner, id);
+    expect(fn).toHaveBeenCalledTimes(6);
+    await cache.invalidateTags(['id 2']);
+    for (const owner of ['ann', 'bob']) for (const id of [1, 2]) await memoized(owner, id);
+    expect(fn).toHaveBeenCalledTimes(8);
+  });
+
   test('ttl is that of the results', async () => {
     const clock = new ManualClock();
     const fn = vi.fn(async () => 1);
@@ -92,7 +119,7 @@ describe('memoize', () => {
     const fn = vi.fn<(value: unknown) => Promise<number>>(async () => 1);
     const memoized = memoize(new TieredCache<string, number>(), fn);
     await expect(memoized(() => 1)).rejects.toThrow(TypeError);
-    await expect(memoized.delete(Symbol('s'))).rejects.toThrow(TypeError);
+    await expect(memoized.invalidate(Symbol('s'))).rejects.toThrow(TypeError);
     expect(fn).not.toHaveBeenCalled();
   });
 
@@ -129,6 +156,6 @@ describe('memoize', () => {
     expect(() => memoize(cache, async () => 1, { key: 'k' as never })).toThrow(/`key`/);
     expect(() => memoize(cache, async () => 1, { name: '' })).toThrow(/`name`/);
     expect(() => memoize(cache, async () => 1, { ttl: 0 })).toThrow(/`ttl`/);
-    expect(() => memoize(cache, async () => 1, { tags: [] } as never)).toThrow(/no option `tags`/);
+    expect(() => memoize(cache, async () => 1, { tag: [] } as never)).toThrow(/no option `tag`/);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { LoadTimeoutError, TieredCache, type TieredCacheOptions } from '../src/index.ts';
+import { LoadTimeoutError, type StoreLeases, TieredCache, type TieredCacheOptions } from '../src/index.ts';
 import { FakeStore } from './fake-store.ts';
 
 let store: FakeStore;
@@ -23,7 +23,7 @@ describe('one load in all processes', () => {
     await flush(1_000);
     expect(new Set(await Promise.all(calls))).toEqual(new Set(['v']));
     expect(loader).toHaveBeenCalledTimes(1);
-    expect(caches.map((cache) => cache.stats().loads).toSorted()).toEqual([0, 0, 0, 1]);
+    expect(caches.reduce((sum, cache) => sum + cache.stats().loads, 0)).toBe(1);
     for (const cache of caches) expect(cache.stats()).toMatchObject({ inFlight: 0, fenced: 0 });
   });
 
@@ -34,7 +34,7 @@ describe('one load in all processes', () => {
       await new Promise((resolve) => setTimeout(resolve, 300));
       return new Map(keys.map((key) => [key, key]));
     };
-    const sets = ['abc', 'cde', 'aex', 'x'].map((letters) => [...letters]);
+    const sets = ['a b c', 'c d e', 'a e x', 'x'].map((keys) => keys.split(' '));
     const calls = sets.map((keys) => make().getOrLoadMany(keys, loader));
     await flush(1_000);
     const results = await Promise.all(calls);
@@ -68,12 +68,11 @@ describe('one load in all processes', () => {
     a.getOrLoad('k', () => new Promise(() => {})).catch(() => {});
     await flush();
     // The process of `a` is gone: it does not extend its lease.
-    const extend = store.leases?.extend;
-    Object.assign(store.leases ?? {}, { extend: () => new Promise(() => {}) });
+    const extend = vi.spyOn(store.leases as StoreLeases, 'extend').mockReturnValue(new Promise(() => {}));
     const call = b.getOrLoad('k', loader);
     await flush(2_900);
     expect(loader).not.toHaveBeenCalled();
-    Object.assign(store.leases ?? {}, { extend });
+    extend.mockRestore();
     await flush(500);
     expect(await call).toBe('v');
     expect(loader).toHaveBeenCalledTimes(1);
@@ -81,7 +80,7 @@ describe('one load in all processes', () => {
 
   test('a holder that was too slow does not overwrite its successor', async () => {
     const [a, b] = [make({ leaseTtl: 50 }), make()];
-    Object.assign(store.leases ?? {}, { extend: async () => [false] });
+    vi.spyOn(store.leases as StoreLeases, 'extend').mockResolvedValue([false]);
     const slow = a.getOrLoad('k', after(1_000, 'slow'));
     await flush();
     const quick = b.getOrLoad('k', after(100, 'quick'));

@@ -58,20 +58,23 @@ describe('tags', () => {
   test.each([
     ['given', ['t']],
     ['told by the value', (): string[] => ['t']],
-  ])('%s: a load under way when they are invalidated is for its callers only, and newcomers load anew', async (_, tags) => {
-    const cache = make();
-    const held = Promise.withResolvers<string>();
-    const old = cache.getOrLoad('k', () => held.promise, { tags });
-    await settle();
-    await cache.invalidateTags(['t']);
-    const fresh = cache.getOrLoad('k', () => 'new', { tags });
-    held.resolve('old');
-    expect(await old).toBe('old');
-    expect(await fresh).toBe('new');
-    await settle();
-    expect(await cache.get('k')).toBe('new');
-    expect(await make().get('k')).toBe('new');
-  });
+  ])(
+    '%s: a load under way when they are invalidated is for its callers only, and newcomers load anew',
+    async (_, tags) => {
+      const cache = make();
+      const held = Promise.withResolvers<string>();
+      const old = cache.getOrLoad('k', () => held.promise, { tags });
+      await settle();
+      await cache.invalidateTags(['t']);
+      const fresh = cache.getOrLoad('k', () => 'new', { tags });
+      held.resolve('old');
+      expect(await old).toBe('old');
+      expect(await fresh).toBe('new');
+      await settle();
+      expect(await cache.get('k')).toBe('new');
+      expect(await make().get('k')).toBe('new');
+    },
+  );
 
   test('a load under way of a value without the tag is joined, and kept', async () => {
     const cache = make();

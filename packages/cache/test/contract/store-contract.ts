@@ -267,8 +267,11 @@ export function storeContract(
         for (const key of ['absent', 'there', 'deleted']) {
           const version = await versionOf(here, key);
           const requests = await Promise.all(
-            Array.from({ length: 10 }, (_, index) =>
-              setup.stores[index % 2]?.leases?.acquire(namespace, [{ key, version, ttl: 60_000 }]),
+            Array.from(
+              { length: 10 },
+              (_, index) =>
+                (setup.stores[index % 2] as Store).leases?.acquire(namespace, [{ key, version, ttl: 60_000 }]) ??
+                Promise.resolve([]),
             ),
           );
           const answers = requests.map((answer) => answer?.[0]);

@@ -1,0 +1,38 @@
+import type { Clock } from '@perf/core';
+import type { CacheKey } from './cache-key.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Keeper } from './keeper.ts';
+import { NO_TAGS } from './loader.ts';
+import type { StoreTier } from './store-tier.ts';
+import type { TieredCounts } from './tiered-stats.ts';
+
+export interface ReadsOptions<K extends CacheKey, V> {
+  readonly keeper: Keeper<K, V>;
+  readonly store: StoreTier<V>;
+  readonly inFlight: InFlight<K, V>;
+  readonly counts: TieredCounts;
+  readonly clock: Clock;
+}
+
+/** Reads keys from the store into memory. @returns the fresh values */
+export async function readThrough<K extends CacheKey, V>(
+  keys: readonly K[],
+  { keeper, store, inFlight, counts, clock }: ReadsOptions<K, V>,
+): Promise<Map<K, V>> {
+  const reads = keys.map((key) => ({ key, fence: inFlight.openFence(key) }));
+  const found = new Map<K, V>();
+  try {
+    const answers = await store.read(keys, NO_TAGS);
+    for (const [index, read] of reads.entries()) {
+      const hit = answers[index]?.hit;
+      if (hit === undefined) continue;
+      keeper.keep(read, hit);
+      if (clock.now() >= hit.life.freshUntil) continue;
+      counts.storeHits++;
+      found.set(read.key, hit.value);
+    }
+  } finally {
+    for (const { key, fence } of reads) inFlight.closeFence(key, fence);
+  }
+  return found;
+}
