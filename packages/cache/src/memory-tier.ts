@@ -11,6 +11,8 @@ export interface Held<V> {
   /** Why the load failed; only looked at when `failed`. */
   readonly error: unknown;
   readonly failed: boolean;
+  /** A promise of the value, made for the first reader who waits for it: the next ones need no other. */
+  answer: Promise<V> | undefined;
   /** Whether a reader need not look at anything but the value: most entries are so, and hits on them cost least. */
   readonly isPlain: boolean;
   /** Up to when the value is fresh; after that it is stale, until the cache drops it. */
@@ -95,8 +97,13 @@ export class MemoryTier<K, V> {
     const refreshFrom =
       freshUntil === life.until && eagerness === 0 ? Infinity : earliestRefresh({ freshUntil, cost, eagerness });
     const isPlain = refreshFrom === Infinity && tags === NO_TAGS;
-    const held = { value, error: undefined, failed: false, isPlain, freshUntil, refreshFrom, retryAt: -Infinity };
-    this.#hold(key, { ...held, cost, tags, position }, life.until);
+    const times = { freshUntil, refreshFrom, retryAt: -Infinity };
+    const answer = undefined;
+    this.#hold(
+      key,
+      { value, answer, error: undefined, failed: false, isPlain, ...times, cost, tags, position },
+      life.until,
+    );
   }
 
   /** Remembers a failure, unless there is a value: stale is better than none. */
@@ -105,8 +112,8 @@ export class MemoryTier<K, V> {
     if (held !== undefined && !held.failed) return;
     const until = this.#options.clock.now() + ttl;
     const times = { freshUntil: Infinity, refreshFrom: Infinity, retryAt: -Infinity };
-    const nothing = { value: undefined, isPlain: false, cost: 0, tags: NO_TAGS, position: 0 };
-    this.#hold(key, { ...nothing, ...times, error, failed: true }, until);
+    const nothing = { value: undefined, answer: undefined, cost: 0, tags: NO_TAGS, position: 0 };
+    this.#hold(key, { ...nothing, error, failed: true, isPlain: false, ...times }, until);
   }
 
   /** Does not refresh a value for `ms` milliseconds. */

@@ -123,7 +123,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
       const held = this.#memory.find(key);
       if (held?.isPlain === true) {
         this.#counts.memoryHits++;
-        return Promise.resolve(held.value as V);
+        held.answer ??= Promise.resolve(held.value as V);
+        return held.answer;
       }
     }
     return this.#getOrLoad(key, loader, options);
