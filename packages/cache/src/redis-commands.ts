@@ -7,65 +7,72 @@ export interface RedisScript {
   readonly sha: string;
 }
 
-/** One command, or a script with its key and arguments. */
-export type RedisCommand = readonly [name: string, ...args: RedisArgument[]];
+/** A command, or a script with its key and arguments. */
+export interface RedisCommand {
+  /** The command's name, or the script. */
+  readonly run: string | RedisScript;
+  readonly args: readonly RedisArgument[];
+}
 
 export function redisScript(source: string): RedisScript {
   return { source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-/** Runs commands in one round trip (in a cluster: side by side). @throws the first error any of them answers with */
-export async function runAll(redis: RedisClient, commands: readonly RedisCommand[]): Promise<unknown[]> {
-  const outcomes = await sendAll(redis, commands);
-  return outcomes.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
-}
-
 /**
- * Runs a script for each list of a key and arguments, in one round trip once the server knows it; the other commands go along, after the scripts.
+ * Runs commands in one round trip: on one Redis in their order, in a Cluster side by side. When a server does not know a script, the first command
+ * that needed it and all after it run again: commands must stand being repeated.
  *
  * @throws the first error any of them answers with
  */
-export async function runScripts(
-  redis: RedisClient,
-  script: RedisScript,
-  work: { readonly calls: readonly (readonly RedisArgument[])[]; readonly then: readonly RedisCommand[] },
-): Promise<{ readonly results: unknown[]; readonly then: unknown[] }> {
-  const short = work.calls.map((args): RedisCommand => ['EVALSHA', script.sha, 1, ...args]);
-  const outcomes = await sendAll(redis, [...short, ...work.then]);
-  if (outcomes.some((outcome) => outcome.status === 'rejected' && isUnknownScript(outcome.reason))) {
-    const long = work.calls.map((args): RedisCommand => ['EVAL', script.source, 1, ...args]);
-    return split(await runAll(redis, [...long, ...work.then]), work.calls.length);
+export async function runAll(redis: RedisClient, commands: readonly RedisCommand[]): Promise<unknown[]> {
+  const known = new Set<RedisScript>();
+  const outcomes = await sendAll(
+    redis,
+    commands.map(({ run, args }) => (typeof run === 'string' ? [run, [...args]] : ['evalsha', [run.sha, 1, ...args]])),
+  );
+  const unknown = outcomes.findIndex(isUnknownScript);
+  if (unknown !== -1) {
+    const again = commands.slice(unknown).map(({ run, args }): Wire => {
+      if (typeof run === 'string') return [run, [...args]];
+      // On one Redis, the first run teaches it the script.
+      if (redis.isCluster !== true && known.has(run)) return ['evalsha', [run.sha, 1, ...args]];
+      known.add(run);
+      return ['eval', [run.source, 1, ...args]];
+    });
+    outcomes.splice(unknown, commands.length, ...(await sendAll(redis, again)));
   }
-  const results = outcomes.map((outcome) => {
-    if (outcome.status === 'rejected') throw outcome.reason;
-    return outcome.value;
-  });
-  return split(results, work.calls.length);
+  for (const outcome of outcomes) if (outcome instanceof Failure) throw outcome.reason;
+  return outcomes;
 }
 
-async function sendAll(
-  redis: RedisClient,
-  commands: readonly RedisCommand[],
-): Promise<PromiseSettledResult<unknown>[]> {
+type Wire = [name: string, args: RedisArgument[]];
+
+/** Set apart from every reply. */
+class Failure {
+  readonly reason: unknown;
+
+  constructor(reason: unknown) {
+    this.reason = reason;
+  }
+}
+
+/** One reply or {@link Failure} for each. */
+async function sendAll(redis: RedisClient, commands: readonly Wire[]): Promise<unknown[]> {
   if (redis.isCluster === true || commands.length === 1) {
-    return Promise.allSettled(commands.map(([name, ...args]) => redis.callBuffer(name, args)));
+    const send = ([name, args]: Wire): Promise<unknown> => redis.callBuffer(name, args);
+    return Promise.all(commands.map((command) => send(command).catch((error: unknown) => new Failure(error))));
   }
   const pipeline = redis.pipeline();
-  for (const [name, ...args] of commands) pipeline.callBuffer(name, args);
+  for (const [name, args] of commands) pipeline.callBuffer(name, args);
   const replies = (await pipeline.exec()) ?? [];
   return commands.map((_, index) => {
-    const [reason, value] = replies[index] ?? [new Error('Redis gave no reply'), undefined];
-    return reason === null ? { status: 'fulfilled', value } : { status: 'rejected', reason };
+    const [error, reply] = replies[index] ?? [new Error('Redis gave no reply'), undefined];
+    return error === null ? reply : new Failure(error);
   });
 }
 
-function split(results: unknown[], count: number): { readonly results: unknown[]; readonly then: unknown[] } {
-  return { results: results.slice(0, count), then: results.slice(count) };
-}
-
-function isUnknownScript(error: unknown): boolean {
-  return error instanceof Error && error.message.startsWith('NOSCRIPT');
+function isUnknownScript(outcome: unknown): boolean {
+  return (
+    outcome instanceof Failure && outcome.reason instanceof Error && outcome.reason.message.startsWith('NOSCRIPT')
+  );
 }
