@@ -3,10 +3,18 @@ export type RedisArgument = string | Buffer | number;
 
 /** The part of an ioredis client (5 or 6, `Redis` or `Cluster`) that {@link redisStore} uses. */
 export interface RedisClient {
-  /** True for a `Cluster`, whose pipelines reach one node only. */
+  /** True for a `Cluster`. */
   readonly isCluster?: boolean;
-  callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
+  /** All of what is asked of one Redis goes through it. */
   pipeline(): RedisPipeline;
+  /** This and the following are for a Cluster, whose pipelines reach one node only. */
+  callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
+  /** There, but not in the types of ioredis. */
+  evalBuffer?(script: string, keys: number, ...args: RedisArgument[]): Promise<unknown>;
+  /** There, but not in the types of ioredis. */
+  evalshaBuffer?(sha: string, keys: number, ...args: RedisArgument[]): Promise<unknown>;
+  set(key: string | Buffer, value: Buffer, unit: 'PX', ttl: number): Promise<unknown>;
+  hsetnx(key: string, field: string, value: string): Promise<unknown>;
 }
 
 /** Commands that are sent together. */

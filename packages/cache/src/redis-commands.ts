@@ -9,8 +9,8 @@ export interface RedisScript {
 
 /** A command, or a script with its key and arguments. */
 export interface RedisCommand {
-  /** The command's name, or the script. */
-  readonly run: string | RedisScript;
+  /** The command's name, or the script. A Cluster takes scripts, `set` and `hsetnx`. */
+  readonly run: 'time' | 'mget' | 'hmget' | 'set' | 'hsetnx' | RedisScript;
   readonly args: readonly RedisArgument[];
 }
 
@@ -25,27 +25,13 @@ export function redisScript(source: string): RedisScript {
  * @throws the first error any of them answers with
  */
 export async function runAll(redis: RedisClient, commands: readonly RedisCommand[]): Promise<unknown[]> {
-  const known = new Set<RedisScript>();
-  const outcomes = await sendAll(
-    redis,
-    commands.map(({ run, args }) => (typeof run === 'string' ? [run, [...args]] : ['evalsha', [run.sha, 1, ...args]])),
-  );
+  const send = redis.isCluster === true ? sendEach : sendTogether;
+  const outcomes = await send(redis, commands, false);
   const unknown = outcomes.findIndex(isUnknownScript);
-  if (unknown !== -1) {
-    const again = commands.slice(unknown).map(({ run, args }): Wire => {
-      if (typeof run === 'string') return [run, [...args]];
-      // On one Redis, the first run teaches it the script.
-      if (redis.isCluster !== true && known.has(run)) return ['evalsha', [run.sha, 1, ...args]];
-      known.add(run);
-      return ['eval', [run.source, 1, ...args]];
-    });
-    outcomes.splice(unknown, commands.length, ...(await sendAll(redis, again)));
-  }
+  if (unknown !== -1) outcomes.splice(unknown, commands.length, ...(await send(redis, commands.slice(unknown), true)));
   for (const outcome of outcomes) if (outcome instanceof Failure) throw outcome.reason;
   return outcomes;
 }
-
-type Wire = [name: string, args: RedisArgument[]];
 
 /** Set apart from every reply. */
 class Failure {
@@ -56,14 +42,21 @@ class Failure {
   }
 }
 
-/** One reply or {@link Failure} for each. */
-async function sendAll(redis: RedisClient, commands: readonly Wire[]): Promise<unknown[]> {
-  if (redis.isCluster === true || commands.length === 1) {
-    const send = ([name, args]: Wire): Promise<unknown> => redis.callBuffer(name, args);
-    return Promise.all(commands.map((command) => send(command).catch((error: unknown) => new Failure(error))));
-  }
+/** One reply or {@link Failure} for each. A pipeline even for one: `enableAutoPipelining` of ioredis cannot carry commands by name. */
+async function sendTogether(
+  redis: RedisClient,
+  commands: readonly RedisCommand[],
+  withSource: boolean,
+): Promise<unknown[]> {
   const pipeline = redis.pipeline();
-  for (const [name, args] of commands) pipeline.callBuffer(name, args);
+  const sent = new Set<RedisScript>();
+  for (const { run, args } of commands) {
+    if (typeof run === 'string') pipeline.callBuffer(run, args as RedisArgument[]);
+    // Once is enough for the server to know it.
+    else if (withSource && !sent.has(run)) pipeline.callBuffer('eval', [run.source, 1, ...args]);
+    else pipeline.callBuffer('evalsha', [run.sha, 1, ...args]);
+    if (typeof run !== 'string') sent.add(run);
+  }
   const replies = (await pipeline.exec()) ?? [];
   return commands.map((_, index) => {
     const [error, reply] = replies[index] ?? [new Error('Redis gave no reply'), undefined];
@@ -71,8 +64,18 @@ async function sendAll(redis: RedisClient, commands: readonly Wire[]): Promise<u
   });
 }
 
+/** As {@link sendTogether}, to whichever nodes of a Cluster. */
+function sendEach(redis: RedisClient, commands: readonly RedisCommand[], withSource: boolean): Promise<unknown[]> {
+  const send = async ({ run, args }: RedisCommand): Promise<unknown> => {
+    if (run === 'set') return redis.set(...(args as Parameters<RedisClient['set']>));
+    if (run === 'hsetnx') return redis.hsetnx(...(args as Parameters<RedisClient['hsetnx']>));
+    if (typeof run === 'string') throw new TypeError(`${run} would not go to a master`);
+    if (withSource) return redis.evalBuffer?.(run.source, 1, ...args) ?? redis.callBuffer('eval', [run.source, 1, ...args]);
+    return redis.evalshaBuffer?.(run.sha, 1, ...args) ?? redis.callBuffer('evalsha', [run.sha, 1, ...args]);
+  };
+  return Promise.all(commands.map((command) => send(command).catch((error: unknown) => new Failure(error))));
+}
+
 function isUnknownScript(outcome: unknown): boolean {
-  return (
-    outcome instanceof Failure && outcome.reason instanceof Error && outcome.reason.message.startsWith('NOSCRIPT')
-  );
+  return outcome instanceof Failure && outcome.reason instanceof Error && outcome.reason.message.startsWith('NOSCRIPT');
 }

@@ -36,7 +36,8 @@ export function redisTracking(redis: RedisTrackingClient, options: RedisTracking
   const { prefix = 'perf', heartbeat = 5_000 } = options;
   checkPrefix(prefix);
   checkDuration('heartbeat', heartbeat);
-  if (redis.isCluster === true) throw new TypeError('redisTracking takes a client of one Redis: use redisBus for a Cluster');
+  if (redis.isCluster === true)
+    throw new TypeError('redisTracking takes a client of one Redis: use redisBus for a Cluster');
   if (tracked.has(redis)) throw new TypeError('redisTracking: the client is tracked already');
   return new ServerTracking(redis, { prefix, heartbeat });
 }
@@ -79,7 +80,7 @@ class ServerTracking implements RedisTracking {
   async close(): Promise<void> {
     if (this.closed) return;
     this.#listeners.close();
-    this.#redis.off('ready', this.#arm);
+    this.#redis.off('ready', this.#ready);
     this.#redis.off('close', this.#lose);
     tracked.delete(this.#redis);
     if (this.#subscription === undefined) return;
@@ -93,7 +94,7 @@ class ServerTracking implements RedisTracking {
   }
 
   #track(): RedisSubscription {
-    this.#redis.on('ready', this.#arm);
+    this.#redis.on('ready', this.#ready);
     this.#redis.on('close', this.#lose);
     return new RedisSubscription({
       connect: () => this.#redis.duplicate({ ...SUBSCRIBER_OPTIONS, protocol: 2 }),
@@ -122,8 +123,10 @@ class ServerTracking implements RedisTracking {
     this.#listeners.setConnected(false);
   };
 
+  readonly #ready = (): void => void this.#arm();
+
   /** Whenever either connection is new, tracking is switched on with the id of the one that is told. */
-  readonly #arm = async (): Promise<void> => {
+  async #arm(): Promise<void> {
     const { status } = this.#redis;
     const redirect = this.#redirect;
     this.#lose();
@@ -140,7 +143,7 @@ class ServerTracking implements RedisTracking {
     } catch {
       // The next beat, or the next connection, tries again.
     }
-  };
+  }
 
   #tracking(redirect: number): string[] {
     return ['TRACKING', 'ON', 'REDIRECT', String(redirect), 'BCAST', 'PREFIX', this.#start, 'NOLOOP'];
