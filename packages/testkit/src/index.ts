@@ -2,3 +2,4 @@ export { freePort } from './free-port.ts';
 export { ManualClock } from './manual-clock.ts';
 export { type ReadmeOptions, testReadme } from './readme.ts';
 export { type RedisServer, startRedis } from './redis.ts';
+export { type RedisClusterServers, startRedisCluster } from './redis-cluster.ts';

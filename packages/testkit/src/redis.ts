@@ -1,9 +1,9 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
+import { redisInline } from './redis-inline.ts';
 
 /** A Redis-compatible server that a test may talk to, and kill. */
 export interface RedisServer {
@@ -14,6 +14,9 @@ export interface RedisServer {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port, empty. */
   restart(): Promise<void>;
+  /** Lets it hang: connections are taken, and nothing is answered, until {@link resume}. */
+  pause(): void;
+  resume(): void;
   /** Stops it and deletes its folder. */
   stop(): Promise<void>;
 }
@@ -38,9 +41,11 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
 
 /** Somebody else's server: it may be used, not killed. */
 function foreignRedis(url: string): RedisServer {
-  const refuse = (): Promise<never> =>
-    Promise.reject(new Error(`this test kills its Redis, so it cannot use REDIS_URL: ${ADVICE}`));
-  return { url, port: Number(new URL(url).port || 6379), kill: refuse, restart: refuse, stop: () => Promise.resolve() };
+  const refuse = (): never => {
+    throw new Error(`this test kills its Redis, so it cannot use REDIS_URL: ${ADVICE}`);
+  };
+  const port = Number(new URL(url).port || 6379);
+  return { url, port, kill: refuse, restart: refuse, pause: refuse, resume: refuse, stop: () => Promise.resolve() };
 }
 
 async function startOwn(binary: string, args: readonly string[]): Promise<RedisServer> {
@@ -68,6 +73,8 @@ async function startOwn(binary: string, args: readonly string[]): Promise<RedisS
     url: `redis://127.0.0.1:${port}`,
     port,
     kill,
+    pause: () => child?.kill('SIGSTOP'),
+    resume: () => child?.kill('SIGCONT'),
     restart: async () => {
       await kill();
       await start();
@@ -111,19 +118,8 @@ function installServer(): string {
 async function answering(port: number, child: ChildProcess): Promise<void> {
   for (let attempt = 0; attempt < 500; attempt++) {
     if (child.exitCode !== null) throw new Error(`the Redis server ended at start with exit code ${child.exitCode}`);
-    if (await ping(port)) return;
+    if ((await redisInline(port, 'PING').catch(() => '')).startsWith('+PONG')) return;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   throw new Error('the Redis server did not answer within 5 seconds');
-}
-
-function ping(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
-    socket.once('data', (data) => {
-      socket.destroy();
-      resolve(data.toString().startsWith('+PONG'));
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
