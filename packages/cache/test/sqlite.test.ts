@@ -50,23 +50,31 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-storeContract('sqliteStore', async () => {
-  const shared = mkdtempSync(join(tmpdir(), 'perf-sqlite-'));
-  const stores = [
-    sqliteStore({ path: join(shared, 'a.db') }),
-    sqliteStore({ path: pathToFileURL(join(shared, 'a.db')), synchronous: 'full' }),
-  ] as const;
-  const close = async (): Promise<void> => {
-    await Promise.all(stores.map((store) => store.close()));
-    rmSync(shared, { recursive: true });
-  };
-  return { stores, wait, close };
-});
+storeContract(
+  'sqliteStore',
+  async () => {
+    const shared = mkdtempSync(join(tmpdir(), 'perf-sqlite-'));
+    const stores = [
+      sqliteStore({ path: join(shared, 'a.db') }),
+      sqliteStore({ path: pathToFileURL(join(shared, 'a.db')), synchronous: 'full' }),
+    ] as const;
+    const close = async (): Promise<void> => {
+      await Promise.all(stores.map((store) => store.close()));
+      rmSync(shared, { recursive: true });
+    };
+    return { stores, wait, close };
+  },
+  { leases: true },
+);
 
-storeContract('sqliteStore in memory', async () => {
-  const store = sqliteStore({ path: ':memory:' });
-  return { stores: [store, store], wait, close: () => store.close() };
-});
+storeContract(
+  'sqliteStore in memory',
+  async () => {
+    const store = sqliteStore({ path: ':memory:' });
+    return { stores: [store, store], wait, close: () => store.close() };
+  },
+  { leases: true },
+);
 
 test('behaves as a store in memory does', async () => {
   const key = fc.constantFrom('a', 'b');
