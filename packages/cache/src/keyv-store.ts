@@ -114,7 +114,7 @@ class KeyvStore implements Store {
     });
   }
 
-  /** The history first, the tags last: see {@link KeyvStore.#write}. */
+  /** The history first, the tags last: see `#prepare`. */
   async invalidateTags(namespace: string, tags: readonly string[]): Promise<void> {
     if (tags.length === 0) return;
     const history = this.#names.history(namespace);
@@ -137,29 +137,13 @@ class KeyvStore implements Store {
     });
   }
 
-  /**
-   * Tags are looked at before the history, and an invalidation changes the history before the tags. So whoever has found the tags as they are after an invalidation finds the
-   * history changed; and an entry that was written with tags as they were before it is ended by it, whenever it arrives.
-   */
   async #write(namespace: string, keys: readonly string[], writes: readonly StoreWrite[]): Promise<readonly boolean[]> {
-    const names = this.#names.keys(namespace, keys);
-    const found = new Map((await this.#cells.look(names)).map((cell, index) => [keys[index] as string, cell]));
-    const tags = new Map<string, string>();
-    const wanted = writes.flatMap((write) => write.tags ?? []);
-    await this.#learn(namespace, tags, [...wanted, ...tagsOf(found.values())]);
-    for (const tag of new Set(wanted)) {
-      // oxlint-disable-next-line no-await-in-loop -- once in the life of a tag
-      if (!tags.has(tag)) tags.set(tag, await this.#cells.begin(this.#names.tags(namespace, [tag])[0] as string));
-    }
-    const { generation = await this.#cells.begin(this.#names.generation(namespace)), history } = await this.#look(
-      namespace,
-      [],
-    );
+    const { found, ...now } = await this.#prepare(namespace, keys, writes);
     const put = new Map<string, KeyvCell>();
     const isWritten = writes.map((write) => {
       const cell = put.get(write.key) ?? found.get(write.key);
-      if (write.ifVersion !== undefined && !this.#isCurrent(write, { generation, history, cell, tags })) return false;
-      put.set(write.key, cellOf(write, { generation, tags }));
+      if (write.ifVersion !== undefined && !this.#isCurrent(write, { ...now, cell })) return false;
+      put.set(write.key, cellOf(write, now));
       return true;
     });
     if (put.size === 0) return isWritten;
@@ -169,10 +153,33 @@ class KeyvStore implements Store {
     confirm({ before: putKeys.map((key) => found.get(key)), put: [...put.values()], after: after.cells });
     // Cleared, or ended by a tag, by another process meanwhile: what was written is of the past.
     return isWritten.map((each, index) => {
-      const { ifVersion, tags: own = [] } = writes[index] as StoreWrite;
+      const { ifVersion, tags = [] } = writes[index] as StoreWrite;
       if (!each || ifVersion === undefined) return each;
-      return after.generation === generation && (own.length === 0 || after.history === history);
+      return after.generation === now.generation && (tags.length === 0 || after.history === now.history);
     });
+  }
+
+  /**
+   * Tags are looked at before the history, and an invalidation changes the history before the tags. So whoever has found the tags as they are after an invalidation finds the
+   * history changed; and an entry that was written with tags as they were before it is ended by it, whenever it arrives.
+   */
+  async #prepare(
+    namespace: string,
+    keys: readonly string[],
+    writes: readonly StoreWrite[],
+  ): Promise<Omit<Now, 'cell'> & { readonly found: ReadonlyMap<string, KeyvCell | undefined> }> {
+    const wanted = [...new Set(writes.flatMap((write) => write.tags ?? []))];
+    const [first, tags] = await this.#lookWith(namespace, keys, wanted);
+    const before = tagsOf(first.cells);
+    await this.#learn(namespace, tags, before);
+    for (const tag of wanted) {
+      // oxlint-disable-next-line no-await-in-loop -- once in the life of a tag
+      if (!tags.has(tag)) tags.set(tag, await this.#cells.begin(this.#names.tags(namespace, [tag])[0] as string));
+    }
+    const isTagged = wanted.length > 0 || before.length > 0;
+    const last = isTagged ? await this.#look(namespace, []) : first;
+    const { generation = await this.#cells.begin(this.#names.generation(namespace)), history } = last;
+    return { generation, history, tags, found: new Map(keys.map((key, index) => [key, first.cells[index]])) };
   }
 
   #isCurrent(write: StoreWrite, now: Now): boolean {
