@@ -1,8 +1,9 @@
 import { checkDuration, checkFunction, checkName, checkOptions } from '@perf/core';
-import { type KeyvAdapter, type KeyvChange, readAll, writeAll } from './keyv-adapter.ts';
-import { type KeyvCell, packCell, randomId, unpackCell } from './keyv-cell.ts';
-import { MutationQueue } from './mutation-queue.ts';
-import type { Store, StoreEntry, StoreWrite } from './store.ts';
+import type { KeyvAdapter } from './keyv-adapter.ts';
+import { type KeyvCell, type KeyvTag, markOf, randomId } from './keyv-cell.ts';
+import { KeyvCells, KeyvNames, type Turns, confirm, notKept, turnsOf } from './keyv-cells.ts';
+import { type KeyvVersion, packVersion, unpackVersion } from './keyv-version.ts';
+import type { Store, StoreEntry, StoreReadHints, StoreWrite } from './store.ts';
 
 /** Options of {@link keyvStore}. */
 export interface KeyvStoreOptions {
@@ -18,20 +19,12 @@ export interface KeyvStoreOptions {
 /** Past this, times would no longer be whole milliseconds. */
 const LONGEST_TTL: number = 2 ** 52;
 
-/** What all stores over one adapter object share: changes take turns, whichever store makes them. */
-interface Turns {
-  readonly queue: MutationQueue;
-  /** First generations that are being made, by name. */
-  readonly beginnings: Map<string, Promise<string>>;
-}
-
-const TURNS = new WeakMap<KeyvAdapter, Turns>();
-
 /**
  * Keeps values in an adapter of Keyv 5 or 6 (or a `Keyv`, or a `Map`), which stays yours to close.
  *
  * Keyv cannot compare and set. Within a process, what uses the same adapter object takes turns, and the rules of {@link Store} hold. Between processes,
- * a change that another one makes while a loaded value is being written, after the comparison, may be overwritten by it.
+ * a write or deletion that another one makes while a loaded value is being written, after the comparison, may be overwritten by it. Tags and `clear` have no such gap, and
+ * there are no leases.
  *
  * @throws RangeError or TypeError naming what is wrong
  */
@@ -47,34 +40,56 @@ export function keyvStore(adapter: KeyvAdapter, options: KeyvStoreOptions = {}):
   return new KeyvStore(adapter, { prefix, fenceFor });
 }
 
-/** What is there at a moment: the generation of the namespace, which a `clear` changes, and a cell for each key. */
+/** What was found in one go. */
 interface View {
   readonly generation: string | undefined;
+  readonly history: string | undefined;
   readonly cells: readonly (KeyvCell | undefined)[];
 }
 
+/** What a write is compared with. */
+interface Now {
+  readonly generation: string;
+  readonly history: string | undefined;
+  readonly cell: KeyvCell | undefined;
+  /** The ids of the tags of all writes, and of the entries they replace. */
+  readonly tags: ReadonlyMap<string, string>;
+}
+
 class KeyvStore implements Store {
-  readonly #adapter: KeyvAdapter;
-  readonly #options: Required<KeyvStoreOptions>;
+  readonly #fenceFor: number;
+  readonly #cells: KeyvCells;
+  readonly #names: KeyvNames;
   readonly #turns: Turns;
 
-  constructor(adapter: KeyvAdapter, options: Required<KeyvStoreOptions>) {
-    this.#adapter = adapter;
-    this.#options = options;
-    this.#turns = TURNS.get(adapter) ?? { queue: new MutationQueue(), beginnings: new Map() };
-    TURNS.set(adapter, this.#turns);
+  constructor(adapter: KeyvAdapter, { prefix, fenceFor }: Required<KeyvStoreOptions>) {
+    this.#fenceFor = fenceFor;
+    this.#cells = new KeyvCells(adapter, fenceFor);
+    this.#names = new KeyvNames(prefix);
+    this.#turns = turnsOf(adapter);
   }
 
-  async getMany(namespace: string, keys: readonly string[]): Promise<readonly StoreEntry[]> {
+  async getMany(namespace: string, keys: readonly string[], hints?: StoreReadHints): Promise<readonly StoreEntry[]> {
     if (keys.length === 0) return [];
     // Before the question: whatever happens from now on is a change since.
     const readAt = performance.now();
-    const { generation = await this.#begin(namespace), cells } = await this.#look(namespace, keys);
+    const hinted = [...new Set(hints?.tags ?? [])];
+    const [view, ids] = await this.#lookWith(namespace, keys, hinted);
+    const { generation = await this.#cells.begin(this.#names.generation(namespace)) } = view;
+    const { history = await this.#cells.begin(this.#names.history(namespace)) } = view;
     const now = Date.now();
-    return cells.map((cell) => {
-      const isThere = cell?.bytes !== undefined && cell.generation === generation && cell.expires > now;
-      const version = packVersion({ generation, readAt, id: cell?.id ?? '' });
-      return { bytes: isThere ? cell.bytes : undefined, ttl: isThere ? cell.expires - now : 0, version };
+    const alive = view.cells.map((cell) =>
+      cell?.bytes !== undefined && cell.generation === generation && cell.expires > now ? cell : undefined,
+    );
+    await this.#learn(namespace, ids, tagsOf(alive));
+    const known = [...ids];
+    return view.cells.map((cell, index): StoreEntry => {
+      const version = packVersion({ generation, history, readAt, id: cell?.id ?? '', known });
+      const found = alive[index];
+      if (found === undefined || found.tags.some(([tag, id]) => ids.get(tag) !== id))
+        return { bytes: undefined, ttl: 0, tags: [], leasedFor: 0, version };
+      const tags = found.tags.map(([tag]) => tag);
+      return { bytes: found.bytes, ttl: found.expires - now, tags, leasedFor: 0, version };
     });
   }
 
@@ -82,7 +97,7 @@ class KeyvStore implements Store {
     if (writes.length === 0) return [];
     const keys = [...new Set(writes.map(({ key }) => key))];
     let written: readonly boolean[] = [];
-    await this.#turns.queue.run(this.#names(namespace, keys), async () => {
+    await this.#turns.queue.run(this.#names.keys(namespace, keys), async () => {
       written = await this.#write(namespace, keys, writes);
     });
     return written;
@@ -90,133 +105,141 @@ class KeyvStore implements Store {
 
   async deleteMany(namespace: string, keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    await this.#turns.queue.run(this.#names(namespace, keys), async () => {
-      const before = await this.#look(namespace, keys);
-      const marks = keys.map((): KeyvCell => ({ generation: '', id: randomId(), expires: Infinity, bytes: undefined }));
-      await this.#put(namespace, keys, marks);
-      confirm({ before: before.cells, put: marks, after: (await this.#look(namespace, keys)).cells });
+    const names = this.#names.keys(namespace, keys);
+    await this.#turns.queue.run(names, async () => {
+      const before = await this.#cells.look(names);
+      const put = keys.map(() => markOf(randomId()));
+      await this.#cells.put(names, put);
+      confirm({ before, put, after: await this.#cells.look(names) });
     });
   }
 
+  /** The history first, the tags last: see `#prepare`. */
+  async invalidateTags(namespace: string, tags: readonly string[]): Promise<void> {
+    if (tags.length === 0) return;
+    const history = this.#names.history(namespace);
+    const names = this.#names.tags(namespace, [...new Set(tags)]);
+    const all = [history, ...names];
+    const before = await this.#cells.look(all);
+    const put = all.map(() => newMark());
+    await this.#cells.put([history], put.slice(0, 1));
+    await this.#cells.put(names, put.slice(1));
+    confirm({ before, put, after: await this.#cells.look(all) });
+  }
+
   async clear(namespace: string): Promise<void> {
+    const names = [this.#names.generation(namespace)];
     await this.#turns.queue.runAlone(async () => {
-      const before = await this.#look(namespace, []);
-      const generation = randomId();
-      await this.#setGeneration(namespace, generation);
-      const after = await this.#look(namespace, []);
-      if (after.generation === undefined || after.generation === before.generation) throw notKept();
+      const before = await this.#cells.look(names);
+      await this.#cells.put(names, [newMark()]);
+      const after = await this.#cells.look(names);
+      if (after[0] === undefined || after[0].id === before[0]?.id) throw notKept();
     });
   }
 
   async #write(namespace: string, keys: readonly string[], writes: readonly StoreWrite[]): Promise<readonly boolean[]> {
-    const before = await this.#look(namespace, keys);
-    const generation = before.generation ?? (await this.#begin(namespace));
-    const found = new Map(keys.map((key, index) => [key, before.cells[index]]));
+    const { found, ...now } = await this.#prepare(namespace, keys, writes);
     const put = new Map<string, KeyvCell>();
-    const fenced = writes.map((write) => write.ifVersion !== undefined);
-    const isWritten = writes.map(({ key, bytes, ttl, ifVersion }) => {
-      if (ifVersion !== undefined && !this.#isCurrent(ifVersion, generation, put.get(key) ?? found.get(key)))
-        return false;
-      const expires = ttl >= LONGEST_TTL ? Infinity : Math.floor(Date.now() + ttl);
-      put.set(key, { generation, id: randomId(), expires, bytes });
+    const isWritten = writes.map((write) => {
+      const cell = put.get(write.key) ?? found.get(write.key);
+      if (write.ifVersion !== undefined && !this.#isCurrent(write, { ...now, cell })) return false;
+      put.set(write.key, cellOf(write, now));
       return true;
     });
     if (put.size === 0) return isWritten;
-    const names = [...put.keys()];
-    await this.#put(namespace, names, [...put.values()]);
-    const after = await this.#look(namespace, names);
-    confirm({ before: names.map((name) => found.get(name)), put: [...put.values()], after: after.cells });
-    // Cleared by another process meanwhile: what was written is of a generation of the past.
-    return isWritten.map((each, index) => each && !(fenced[index] === true && after.generation !== generation));
-  }
-
-  #isCurrent(packed: string, generation: string, cell: KeyvCell | undefined): boolean {
-    const version = unpackVersion(packed);
-    if (performance.now() >= version.readAt + this.#options.fenceFor) return false;
-    return version.generation === generation && version.id === (cell?.id ?? '');
-  }
-
-  async #put(namespace: string, keys: readonly string[], cells: readonly KeyvCell[]): Promise<void> {
-    const names = this.#names(namespace, keys);
-    const now = Date.now();
-    const changes = cells.map((cell, index): KeyvChange => {
-      // Kept a while after its value has ended: it tells that there was a change.
-      const ttl =
-        cell.bytes === undefined ? this.#options.fenceFor : Math.max(cell.expires - now, this.#options.fenceFor);
-      return { key: names[index] as string, value: packCell(cell), ttl };
+    const putKeys = [...put.keys()];
+    await this.#cells.put(this.#names.keys(namespace, putKeys), [...put.values()]);
+    const after = await this.#look(namespace, putKeys);
+    confirm({ before: putKeys.map((key) => found.get(key)), put: [...put.values()], after: after.cells });
+    // Cleared, or ended by a tag, by another process meanwhile: what was written is of the past.
+    return isWritten.map((each, index) => {
+      const { ifVersion, tags = [] } = writes[index] as StoreWrite;
+      if (!each || ifVersion === undefined) return each;
+      return after.generation === now.generation && (tags.length === 0 || after.history === now.history);
     });
-    await writeAll(this.#adapter, changes);
+  }
+
+  /**
+   * Tags are looked at before the history, and an invalidation changes the history before the tags. So whoever has found the tags as they are after an invalidation finds the
+   * history changed; and an entry that was written with tags as they were before it is ended by it, whenever it arrives.
+   */
+  async #prepare(
+    namespace: string,
+    keys: readonly string[],
+    writes: readonly StoreWrite[],
+  ): Promise<Omit<Now, 'cell'> & { readonly found: ReadonlyMap<string, KeyvCell | undefined> }> {
+    const wanted = [...new Set(writes.flatMap((write) => write.tags ?? []))];
+    const [first, tags] = await this.#lookWith(namespace, keys, wanted);
+    const before = tagsOf(first.cells);
+    await this.#learn(namespace, tags, before);
+    for (const tag of wanted) {
+      // oxlint-disable-next-line no-await-in-loop -- once in the life of a tag
+      if (!tags.has(tag)) tags.set(tag, await this.#cells.begin(this.#names.tags(namespace, [tag])[0] as string));
+    }
+    const isTagged = wanted.length > 0 || before.length > 0;
+    const last = isTagged ? await this.#look(namespace, []) : first;
+    const { generation = await this.#cells.begin(this.#names.generation(namespace)), history } = last;
+    return { generation, history, tags, found: new Map(keys.map((key, index) => [key, first.cells[index]])) };
+  }
+
+  #isCurrent(write: StoreWrite, now: Now): boolean {
+    const version = unpackVersion(write.ifVersion ?? '');
+    if (version === undefined || performance.now() >= version.readAt + this.#fenceFor) return false;
+    if (version.generation !== now.generation || version.id !== (now.cell?.id ?? '')) return false;
+    // To have been ended by a tag is a change of the key, whatever tags the next entry has.
+    const tags = new Set([...(write.tags ?? []), ...tagsOf([now.cell])]);
+    return [...tags].every((tag) => isUntouched(tag, version, now));
   }
 
   async #look(namespace: string, keys: readonly string[]): Promise<View> {
-    const names = [this.#generationName(namespace), ...this.#names(namespace, keys)];
-    const [first, ...rest] = await readAll(this.#adapter, names);
-    return { generation: unpackCell(first)?.generation, cells: keys.map((_, index) => unpackCell(rest[index])) };
+    return (await this.#lookWith(namespace, keys, []))[0];
   }
 
-  /** The first generation of a namespace, or the next one after the adapter has lost it. Takes no turn: whoever has one may be the one to ask. */
-  #begin(namespace: string): Promise<string> {
-    const { beginnings } = this.#turns;
-    const name = this.#generationName(namespace);
-    const beginning = beginnings.get(name) ?? this.#makeGeneration(namespace).finally(() => beginnings.delete(name));
-    beginnings.set(name, beginning);
-    return beginning;
+  /** The cells of keys and of tags, and those of the namespace. @returns also the ids of the tags */
+  async #lookWith(
+    namespace: string,
+    keys: readonly string[],
+    tags: readonly string[],
+  ): Promise<[View, Map<string, string>]> {
+    const names = this.#names;
+    const own = [names.generation(namespace), names.history(namespace)];
+    const all = [...own, ...names.tags(namespace, tags), ...names.keys(namespace, keys)];
+    const [generation, history, ...rest] = await this.#cells.look(all);
+    const ids = new Map<string, string>();
+    for (const [index, tag] of tags.entries()) if (rest[index] !== undefined) ids.set(tag, rest[index].id);
+    return [{ generation: generation?.id, history: history?.id, cells: rest.slice(tags.length) }, ids];
   }
 
-  async #makeGeneration(namespace: string): Promise<string> {
-    const found = await this.#look(namespace, []);
-    if (found.generation !== undefined) return found.generation;
-    await this.#setGeneration(namespace, randomId());
-    const { generation } = await this.#look(namespace, []);
-    if (generation === undefined) throw notKept();
-    return generation;
-  }
-
-  async #setGeneration(namespace: string, generation: string): Promise<void> {
-    const value = packCell({ generation, id: generation, expires: Infinity, bytes: undefined });
-    await writeAll(this.#adapter, [{ key: this.#generationName(namespace), value, ttl: Infinity }]);
-  }
-
-  #generationName(namespace: string): string {
-    return `${this.#options.prefix}:${namespace}`;
-  }
-
-  #names(namespace: string, keys: readonly string[]): string[] {
-    return keys.map((key) => `${this.#options.prefix}:${namespace}:${key}`);
+  /** Adds the ids of those tags that are not known yet. */
+  async #learn(namespace: string, ids: Map<string, string>, tags: readonly string[]): Promise<void> {
+    const unknown = [...new Set(tags)].filter((tag) => !ids.has(tag));
+    const cells = await this.#cells.look(this.#names.tags(namespace, unknown));
+    for (const [index, tag] of unknown.entries()) {
+      const id = cells[index]?.id;
+      if (id !== undefined) ids.set(tag, id);
+    }
   }
 }
 
-/**
- * Adapters may report errors as events, and resolve as if all was well: so whatever is changed is read again. It must be there, or something newer.
- */
-function confirm(cells: {
-  readonly before: readonly (KeyvCell | undefined)[];
-  readonly put: readonly KeyvCell[];
-  readonly after: readonly (KeyvCell | undefined)[];
-}): void {
-  for (const [index, { id }] of cells.put.entries()) {
-    const after = cells.after[index]?.id;
-    if (after === id) continue;
-    if (after === undefined || after === cells.before[index]?.id) throw notKept();
-  }
+/** Whether a tag was not invalidated since: if it was not looked at then, as long as no tag was. */
+function isUntouched(tag: string, version: KeyvVersion, { history, tags }: Now): boolean {
+  if (history === version.history) return true;
+  const id = version.known.find(([known]) => known === tag)?.[1];
+  return id !== undefined && id === tags.get(tag);
 }
 
-function notKept(): Error {
-  return new Error('the Keyv adapter did not keep what was written; it may have reported why with an `error` event');
+function cellOf({ bytes, ttl, tags = [] }: StoreWrite, now: Pick<Now, 'generation' | 'tags'>): KeyvCell {
+  const expires = ttl >= LONGEST_TTL ? Infinity : Math.floor(Date.now() + ttl);
+  const own = tags.map((tag): KeyvTag => [tag, now.tags.get(tag) ?? '']);
+  return { generation: now.generation, id: randomId(), expires, bytes, tags: own };
 }
 
-/** What a version stands for: the cell of the key, in a generation, at a time of this process's clock. */
-interface Version {
-  readonly generation: string;
-  readonly readAt: number;
-  readonly id: string;
+/** For a cell that stays. */
+function newMark(): KeyvCell {
+  const id = randomId();
+  return markOf(id, id);
 }
 
-function packVersion({ generation, readAt, id }: Version): string {
-  return `${generation}/${readAt}/${id}`;
-}
-
-function unpackVersion(version: string): Version {
-  const [generation = '', readAt = '', id = ''] = version.split('/');
-  return { generation, readAt: Number(readAt), id };
+function tagsOf(cells: Iterable<KeyvCell | undefined>): string[] {
+  return [...cells].flatMap((cell) => cell?.tags.map(([tag]) => tag) ?? []);
 }

@@ -1,251 +1,227 @@
 import type { StatementSync } from 'node:sqlite';
+import type { SqliteCleaner } from './sqlite-cleaner.ts';
 import type { SqliteFile } from './sqlite-file.ts';
-import type { StoreEntry, StoreWrite } from './store.ts';
+import type { Counters, Namespace, SqliteLedger } from './sqlite-ledger.ts';
+import type { SqliteLeases } from './sqlite-leases.ts';
+import { checksumOf, parseTags } from './sqlite-row.ts';
+import type { SqliteTags } from './sqlite-tags.ts';
+import type { HeldLease, LeaseAnswer, LeaseRequest, StoreEntry, StoreWrite } from './store.ts';
+import { toWellFormed } from './well-formed-text.ts';
 
 export interface SqliteEntriesOptions {
   readonly maxBytes: number;
   readonly fenceFor: number;
 }
 
-/** What a slice of cleaning may take: rows, and milliseconds. */
-export interface SliceLimit {
-  readonly rows: number;
-  readonly time: number;
-}
-
-interface Counters {
-  seq: number;
-  forgotten: number;
-}
-
-interface Namespace {
-  readonly id: number;
-  readonly cleared: number;
+/** What entries live among. */
+export interface SqliteParts {
+  readonly ledger: SqliteLedger;
+  readonly tags: SqliteTags;
+  readonly leases: SqliteLeases;
+  readonly cleaner: SqliteCleaner;
 }
 
 interface Row {
   readonly seq: number;
   readonly live: number;
   readonly expires: number | null;
+  readonly tags: string | null;
+  readonly sum: number;
   readonly bytes: Uint8Array | null;
 }
 
+/** What a write was made of. */
+interface Read {
+  readonly version: number;
+  /** Of the entry to write. */
+  readonly tags: readonly string[];
+}
+
 const NO_BYTES = new Uint8Array(0);
-/** Rows that one write may push out; a file that is far too large is cut back in slices. */
-const EVICTED_AT_ONCE = 1_000;
+const NO_TAGS: readonly string[] = [];
 
 /**
  * The entries in a file, as statements. Everything here is to run inside of a transaction.
  *
- * The version of whatever was read is the number of the last change anywhere. A write with a version is carried out unless the key, or its namespace as a whole, has
- * changed after that. It takes no clock to tell: of keys whose row is gone, `forgotten` says how far back the file remembers.
+ * The version of whatever was read is the number of the last change anywhere. A write with a version is carried out unless the key, one of its tags, or its namespace as a
+ * whole has changed after that. It takes no clock to tell: of keys and tags whose row is gone, the counters say how far back the file remembers.
  */
 export class SqliteEntries {
-  readonly #maxBytes: number;
-  readonly #fenceFor: number;
+  readonly #options: SqliteEntriesOptions;
+  readonly #parts: SqliteParts;
   readonly #sql: Readonly<Record<keyof ReturnType<typeof statements>, StatementSync>>;
-  readonly #pageSize: number;
-  #evicted = 0;
-  #swept = 0;
+  #damaged = 0;
 
-  constructor(file: SqliteFile, { maxBytes, fenceFor }: SqliteEntriesOptions) {
-    this.#maxBytes = maxBytes;
-    this.#fenceFor = fenceFor;
+  constructor(file: SqliteFile, parts: SqliteParts, options: SqliteEntriesOptions) {
+    this.#options = options;
+    this.#parts = parts;
     this.#sql = statements(file);
-    this.#pageSize = numberOf(file.prepare('PRAGMA page_size'));
   }
 
-  get evicted(): number {
-    return this.#evicted;
-  }
-
-  get swept(): number {
-    return this.#swept;
-  }
-
-  /** Of the file, without pages that are free to be used again. */
-  get bytes(): number {
-    return (numberOf(this.#sql.pages) - numberOf(this.#sql.freePages)) * this.#pageSize;
+  /** Entries that were not as they had been written when they were read. */
+  get damaged(): number {
+    return this.#damaged;
   }
 
   read(name: string, keys: readonly string[], now: number): StoreEntry[] {
-    const version = String(this.#counters().seq);
-    const namespace = this.#namespace(name);
-    return keys.map((key) => {
-      const row = namespace && this.#row(namespace, key);
-      const ttl = row === undefined || row.live === 0 ? 0 : row.expires === null ? Infinity : row.expires - now;
-      return { bytes: ttl > 0 ? (row?.bytes ?? NO_BYTES) : undefined, ttl, version };
+    const { ledger, leases } = this.#parts;
+    const { seq, leased } = ledger.counters();
+    const version = String(seq);
+    const namespace = ledger.namespace(toWellFormed(name));
+    return keys.map((text) => {
+      const key = toWellFormed(text);
+      const found = namespace && this.#find(namespace.id, key, now);
+      const leasedFor = namespace && leased !== 0 ? leases.leasedFor(namespace.id, key, now) : 0;
+      return { bytes: found?.bytes, ttl: found?.ttl ?? 0, tags: found?.tags ?? NO_TAGS, leasedFor, version };
     });
   }
 
   write(name: string, writes: readonly StoreWrite[], now: number): boolean[] {
-    return this.#change((counters) => {
-      const namespace = this.#namespace(name) ?? this.#newNamespace(name, ++counters.seq);
+    const { ledger, leases, cleaner } = this.#parts;
+    return ledger.change((counters) => {
+      const namespace = ledger.ensureNamespace(toWellFormed(name), counters);
       const written = writes.map((write) => {
-        if (write.ifVersion !== undefined && !this.#isUnchanged(write, namespace, counters)) return false;
+        const key = toWellFormed(write.key);
+        const { ifVersion, lease, tags = NO_TAGS } = write;
+        if (
+          ifVersion !== undefined &&
+          !this.#isUnchanged(namespace, key, { version: Number(ifVersion), tags, counters })
+        )
+          return false;
+        if (lease !== undefined && !leases.isLast(namespace.id, { key, token: lease })) return false;
         // One that leaves no room for others counts as written and gone at once: it is no sign of a change by someone else.
-        const isKept = write.bytes.length <= this.#maxBytes / 2;
-        const ends = Math.floor(now + write.ttl);
-        const expires = Number.isSafeInteger(ends) ? ends : null;
-        this.#put(write.key, namespace, { seq: ++counters.seq, now, expires, bytes: isKept ? write.bytes : undefined });
+        const isKept = write.bytes.length <= this.#options.maxBytes / 2;
+        if (isKept) this.#put(namespace, { ...write, key }, { counters, now });
+        else this.#mark(namespace, key, { counters, now });
         return true;
       });
-      this.#evict(counters, { rows: EVICTED_AT_ONCE, time: Infinity });
+      cleaner.makeRoom(counters);
       return written;
     });
   }
 
   delete(name: string, keys: readonly string[], now: number): void {
-    this.#change((counters) => {
-      const namespace = this.#namespace(name) ?? this.#newNamespace(name, ++counters.seq);
-      for (const key of keys) this.#put(key, namespace, { seq: ++counters.seq, now, expires: null, bytes: undefined });
-      this.#evict(counters, { rows: EVICTED_AT_ONCE, time: Infinity });
+    const { ledger, cleaner } = this.#parts;
+    ledger.change((counters) => {
+      const namespace = ledger.ensureNamespace(toWellFormed(name), counters);
+      for (const key of keys) this.#mark(namespace, toWellFormed(key), { counters, now });
+      cleaner.makeRoom(counters);
+    });
+  }
+
+  /** A row is written for each tag, whatever has it. */
+  invalidateTags(name: string, tags: readonly string[], at: number): void {
+    const { ledger, cleaner } = this.#parts;
+    ledger.change((counters) => {
+      const { id } = ledger.ensureNamespace(toWellFormed(name), counters);
+      this.#parts.tags.invalidate(id, tags, { counters, at });
+      cleaner.makeRoom(counters);
     });
   }
 
   /** A few rows are written, whatever the namespace holds. */
   clear(name: string): void {
-    this.#change((counters) => {
-      const seq = ++counters.seq;
-      const namespace = this.#namespace(name);
-      if (namespace !== undefined) this.#sql.bury.run(namespace.id);
-      this.#sql.setNamespace.run(name, seq, seq);
+    const { ledger } = this.#parts;
+    ledger.change((counters) => ledger.clearNamespace(toWellFormed(name), counters));
+  }
+
+  /** Lends keys out that nobody has, and that have not changed since they were read. */
+  lend(name: string, requests: readonly LeaseRequest[], now: number): LeaseAnswer[] {
+    const { ledger, leases, cleaner } = this.#parts;
+    return ledger.change((counters) => {
+      const namespace = ledger.ensureNamespace(toWellFormed(name), counters);
+      const answers = requests.map((request): LeaseAnswer => {
+        const key = toWellFormed(request.key);
+        const read = { version: Number(request.version), tags: NO_TAGS, counters };
+        if (!this.#isUnchanged(namespace, key, read)) return { token: undefined, leasedFor: 0 };
+        const leasedFor = leases.leasedFor(namespace.id, key, now);
+        if (leasedFor > 0) return { token: undefined, leasedFor };
+        const seq = ++counters.seq;
+        leases.give(namespace.id, key, { seq, now, ttl: request.ttl });
+        return { token: String(seq), version: String(seq) };
+      });
+      cleaner.makeRoom(counters);
+      return answers;
     });
   }
 
-  /** Removes rows that are of no more use, and some of the oldest when the file is too large. @returns whether there may be more */
-  clean(now: number, limit: SliceLimit): boolean {
-    return this.#change((counters) => {
-      const until = performance.now() + limit.time;
-      let left = limit.rows;
-      const repeat = (step: () => number): void => {
-        for (let done = 1; done > 0 && left > 0 && performance.now() < until;) {
-          done = step();
-          left -= done;
-        }
-      };
-      repeat(() => this.#exhume());
-      repeat(() => this.#count(this.#forget(this.#sql.deleteEnded.all(now), counters)));
-      const evicted = this.#evict(counters, { rows: left, time: Math.max(0, until - performance.now()) });
-      return evicted >= left || performance.now() >= until;
+  /** @returns for each whether it was still held */
+  extend(name: string, held: readonly HeldLease[], terms: { readonly now: number; readonly ttl: number }): boolean[] {
+    const namespace = this.#parts.ledger.namespace(toWellFormed(name));
+    return held.map(({ key, token }) => {
+      if (namespace === undefined) return false;
+      return this.#parts.leases.extend(namespace.id, { key: toWellFormed(key), token }, terms);
     });
   }
 
-  /** Removes some rows of a namespace as it was before it was cleared. @returns how much work that was, 0 when there is none */
-  #exhume(): number {
-    const grave = this.#sql.grave.get() as { readonly id: number } | undefined;
-    if (grave === undefined) return 0;
-    const removed = this.#count(this.#sql.deleteBuried.all(grave.id).length);
-    if (removed > 0) return removed;
-    this.#sql.closeGrave.run(grave.id);
-    return 1;
+  release(name: string, held: readonly HeldLease[]): void {
+    const namespace = this.#parts.ledger.namespace(toWellFormed(name));
+    if (namespace === undefined) return;
+    for (const { key, token } of held) this.#parts.leases.release(namespace.id, { key: toWellFormed(key), token });
   }
 
-  #count(swept: number): number {
-    this.#swept += swept;
-    return swept;
-  }
-
-  /** Removes the rows written longest ago until the file is small enough. */
-  #evict(counters: Counters, { rows, time }: SliceLimit): number {
-    if (this.#maxBytes === Infinity) return 0;
-    const until = performance.now() + time;
-    let removed = 0;
-    while (removed < rows && this.bytes > this.#maxBytes && performance.now() < until) {
-      const gone = this.#forget(this.#sql.deleteOldest.all(), counters);
-      if (gone === 0) break;
-      removed += gone;
-    }
-    this.#evicted += removed;
-    return removed;
-  }
-
-  #forget(rows: readonly object[], counters: Counters): number {
-    for (const row of rows) counters.forgotten = Math.max(counters.forgotten, (row as Row).seq);
-    return rows.length;
-  }
-
-  #isUnchanged({ key, ifVersion }: StoreWrite, namespace: Namespace, counters: Counters): boolean {
-    const version = Number(ifVersion);
-    if (!(version >= namespace.cleared)) return false;
-    return version >= (this.#row(namespace, key)?.seq ?? counters.forgotten);
-  }
-
-  #put(
+  /** What is there and neither expired, nor ended by a tag, nor damaged. */
+  #find(
+    namespace: number,
     key: string,
-    namespace: Namespace,
-    row: {
-      readonly seq: number;
-      readonly now: number;
-      readonly expires: number | null;
-      readonly bytes: Uint8Array | undefined;
-    },
-  ): void {
-    const { seq, now, expires, bytes } = row;
-    const isLive = bytes !== undefined;
+    now: number,
+  ): { readonly bytes: Uint8Array; readonly ttl: number; readonly tags: readonly string[] } | undefined {
+    const row = this.#sql.row.get(namespace, key) as Row | undefined;
+    if (row === undefined || row.live === 0) return undefined;
+    const ttl = row.expires === null ? Infinity : row.expires - now;
+    if (!(ttl > 0)) return undefined;
+    const bytes = row.bytes ?? NO_BYTES;
+    const tags = row.tags === null ? NO_TAGS : parseTags(row.tags);
+    if (tags === undefined || row.sum !== checksumOf({ ...row, namespace, key }, bytes)) {
+      this.#damaged++;
+      return undefined;
+    }
+    if (tags !== NO_TAGS && this.#parts.tags.lastEnd(namespace, tags) > row.seq) return undefined;
+    return { bytes, ttl, tags };
+  }
+
+  #isUnchanged(namespace: Namespace, key: string, { version, tags, counters }: Read & { counters: Counters }): boolean {
+    if (!(version >= namespace.cleared)) return false;
+    const row = this.#sql.head.get(namespace.id, key) as Pick<Row, 'seq' | 'tags'> | undefined;
+    if (!(version >= (row?.seq ?? counters.forgotten))) return false;
+    if (tags.length > 0 && this.#parts.tags.lastPossibleEnd(namespace.id, tags, counters) > version) return false;
+    if (row === undefined || row.tags === null) return true;
+    // To have been ended by a tag is a change of the key, whatever tags the next entry has.
+    const before = parseTags(row.tags);
+    return before !== undefined && this.#parts.tags.lastEnd(namespace.id, before) <= version;
+  }
+
+  #put(namespace: Namespace, write: StoreWrite, { counters, now }: { counters: Counters; now: number }): void {
+    const { key, bytes, ttl, tags = NO_TAGS } = write;
+    const ends = Math.floor(now + ttl);
+    const expires = Number.isSafeInteger(ends) ? ends : null;
+    const head = {
+      seq: ++counters.seq,
+      namespace: namespace.id,
+      key,
+      expires,
+      tags: tags.length === 0 ? null : JSON.stringify(tags),
+    };
     // A row is kept a while after its value has ended: it tells that there was a change.
-    const keptUntil = isLive && expires === null ? null : Math.max(isLive ? (expires ?? 0) : 0, now + this.#fenceFor);
-    this.#sql.deleteKey.run(namespace.id, key);
-    this.#sql.insert.run(seq, namespace.id, key, isLive ? 1 : 0, isLive ? expires : null, keptUntil, bytes ?? null);
+    const keepUntil = expires === null ? null : Math.max(expires, now + this.#options.fenceFor);
+    const sum = checksumOf(head, bytes);
+    this.#sql.insert.run(head.seq, namespace.id, key, 1, expires, keepUntil, head.tags, sum, bytes);
+    if (counters.leased !== 0) this.#parts.leases.end(namespace.id, key);
   }
 
-  #change<T>(work: (counters: Counters) => T): T {
-    const counters = this.#counters();
-    const before = { ...counters };
-    const result = work(counters);
-    if (counters.seq !== before.seq || counters.forgotten !== before.forgotten)
-      this.#sql.setCounters.run(counters.seq, counters.forgotten);
-    return result;
-  }
-
-  #counters(): Counters {
-    const { seq, forgotten } = this.#sql.counters.get() as unknown as Counters;
-    return { seq, forgotten };
-  }
-
-  #namespace(name: string): Namespace | undefined {
-    return this.#sql.namespace.get(name) as Namespace | undefined;
-  }
-
-  #newNamespace(name: string, seq: number): Namespace {
-    this.#sql.setNamespace.run(name, seq, 0);
-    return { id: seq, cleared: 0 };
-  }
-
-  #row(namespace: Namespace, key: string): Row | undefined {
-    return this.#sql.row.get(namespace.id, key) as Row | undefined;
+  /** Leaves the mark of a deletion. */
+  #mark({ id }: Namespace, key: string, { counters, now }: { counters: Counters; now: number }): void {
+    this.#sql.insert.run(++counters.seq, id, key, 0, null, now + this.#options.fenceFor, null, 0, null);
+    if (counters.leased !== 0) this.#parts.leases.end(id, key);
   }
 }
 
-/** `LIMIT` is small where a row may be large. */
 function statements(file: SqliteFile) {
   return {
-    counters: file.prepare('SELECT seq, forgotten FROM counters WHERE id = 1'),
-    setCounters: file.prepare('UPDATE counters SET seq = ?, forgotten = ? WHERE id = 1'),
-    namespace: file.prepare('SELECT id, cleared FROM namespaces WHERE name = ?'),
-    setNamespace: file.prepare('INSERT OR REPLACE INTO namespaces (name, id, cleared) VALUES (?, ?, ?)'),
-    row: file.prepare('SELECT seq, live, expires, bytes FROM entries WHERE namespace = ? AND key = ?'),
+    row: file.prepare('SELECT seq, live, expires, tags, sum, bytes FROM entries WHERE namespace = ? AND key = ?'),
+    head: file.prepare('SELECT seq, tags FROM entries WHERE namespace = ? AND key = ?'),
     insert: file.prepare(
-      'INSERT INTO entries (seq, namespace, key, live, expires, keep_until, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)',
+      'INSERT OR REPLACE INTO entries (seq, namespace, key, live, expires, keep_until, tags, sum, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
     ),
-    deleteKey: file.prepare('DELETE FROM entries WHERE namespace = ? AND key = ?'),
-    deleteOldest: file.prepare(
-      'DELETE FROM entries WHERE seq = (SELECT seq FROM entries ORDER BY seq LIMIT 1) RETURNING seq',
-    ),
-    deleteEnded: file.prepare(
-      'DELETE FROM entries WHERE seq IN (SELECT seq FROM entries WHERE keep_until <= ? ORDER BY keep_until LIMIT 16) RETURNING seq',
-    ),
-    bury: file.prepare('INSERT OR IGNORE INTO graves (id) VALUES (?)'),
-    grave: file.prepare('SELECT id FROM graves LIMIT 1'),
-    closeGrave: file.prepare('DELETE FROM graves WHERE id = ?'),
-    deleteBuried: file.prepare(
-      'DELETE FROM entries WHERE seq IN (SELECT seq FROM entries WHERE namespace = ? LIMIT 16) RETURNING seq',
-    ),
-    pages: file.prepare('PRAGMA page_count'),
-    freePages: file.prepare('PRAGMA freelist_count'),
   };
-}
-
-function numberOf(statement: StatementSync): number {
-  return Number(Object.values(statement.get() ?? {})[0]);
 }

@@ -13,25 +13,38 @@ const { DatabaseSync: Database } = sqlite;
 
 /** "prfc", so that a file of another application is told from one of ours. */
 const APPLICATION_ID = 0x70726663;
-const FORMAT = 1;
+const FORMAT = 2;
 
 /**
- * `seq` counts the changes of the whole file. An entry has the number of its last change as its row id: new rows go to the end of the table, the ones written
- * longest ago are at its start. Tombstones are rows that are not live.
+ * `seq` counts the changes of the whole file. An entry, a tag and a lease have the number of their last change as row id: new rows go to the end of their table, the ones
+ * written longest ago are at its start. Tombstones are rows that are not live. In `tags` is the last invalidation of each.
  *
  * A namespace gets another id when it is cleared; `cleared` is the change that did it. Rows of earlier ids, listed in `graves`, are seen by nobody.
- * `forgotten` is the last change of any row that is gone: of a key without a row, nothing is known up to it.
+ * `forgotten` is the last change of any row that is gone: of a key without a row, nothing is known up to it. `tags_forgotten` is the same for tags.
  */
 const SCHEMA = `
-CREATE TABLE counters (id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, forgotten INTEGER NOT NULL);
-INSERT INTO counters VALUES (1, 0, 0);
-CREATE TABLE namespaces (name TEXT PRIMARY KEY, id INTEGER NOT NULL, cleared INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE graves (id INTEGER PRIMARY KEY);
+CREATE TABLE counters (
+  id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, forgotten INTEGER NOT NULL, tags_forgotten INTEGER NOT NULL,
+  scan_at INTEGER NOT NULL, scan_until INTEGER NOT NULL, scanned INTEGER NOT NULL
+) STRICT;
+INSERT INTO counters VALUES (1, 0, 0, 0, 0, 0, 0);
+CREATE TABLE namespaces (name TEXT PRIMARY KEY, id INTEGER NOT NULL, cleared INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE graves (id INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE entries (
-  seq INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key TEXT NOT NULL, live INTEGER NOT NULL, expires INTEGER, keep_until INTEGER, bytes BLOB
-);
+  seq INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key TEXT NOT NULL, live INTEGER NOT NULL, expires INTEGER, keep_until INTEGER,
+  tags TEXT, sum INTEGER NOT NULL, bytes BLOB
+) STRICT;
 CREATE UNIQUE INDEX entry_keys ON entries (namespace, key);
 CREATE INDEX entry_ends ON entries (keep_until) WHERE keep_until IS NOT NULL;
+CREATE INDEX entry_tagged ON entries (seq) WHERE tags IS NOT NULL;
+CREATE TABLE tags (seq INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, tag TEXT NOT NULL, at INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX tag_names ON tags (namespace, tag);
+CREATE INDEX tag_ages ON tags (at);
+CREATE TABLE leases (
+  seq INTEGER PRIMARY KEY, namespace INTEGER NOT NULL, key TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX lease_keys ON leases (namespace, key);
+CREATE INDEX lease_ends ON leases (until);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${FORMAT};`;
 

@@ -12,10 +12,14 @@ import {
   delay,
   startTimer,
 } from '@perf/core';
-import { SqliteEntries, type SliceLimit } from './sqlite-entries.ts';
+import { SqliteCleaner, type SliceLimit } from './sqlite-cleaner.ts';
+import { SqliteEntries } from './sqlite-entries.ts';
 import { isBusy, toSqliteError } from './sqlite-error.ts';
 import { SqliteFile } from './sqlite-file.ts';
-import type { Store, StoreEntry, StoreWrite } from './store.ts';
+import { SqliteLedger } from './sqlite-ledger.ts';
+import { SqliteLeases } from './sqlite-leases.ts';
+import { SqliteTags } from './sqlite-tags.ts';
+import type { Store, StoreEntry, StoreLeases, StoreWrite } from './store.ts';
 
 /** Options of {@link sqliteStore}. */
 export interface SqliteStoreOptions {
@@ -44,16 +48,20 @@ export interface SqliteStoreOptions {
 export interface SqliteStoreStats {
   /** Of the file that are in use. */
   readonly bytes: number;
-  /** Entries this object has removed because the file was too large, since it was made. */
+  /** Entries this object has removed because the file was too large. */
   readonly evicted: number;
   /** Expired, deleted and cleared entries this object has removed from the file. */
   readonly swept: number;
   /** Looks for entries to remove that failed; they are repeated. */
   readonly sweepFailures: number;
+  /** Entries this object has read and found altered since they were written. They count as none. */
+  readonly damaged: number;
 }
 
 /** A {@link Store} in a file. */
-export interface SqliteStore extends Store, Closeable, StatsSource<SqliteStoreStats> {}
+export interface SqliteStore extends Store, Closeable, StatsSource<SqliteStoreStats> {
+  readonly leases: StoreLeases;
+}
 
 const SMALLEST = 1024 * 1024;
 const DEFAULTS = {
@@ -92,8 +100,10 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
 }
 
 class FileStore implements SqliteStore {
+  readonly leases: StoreLeases;
   readonly #options: Required<SqliteStoreOptions> & { readonly path: string };
   readonly #file: SqliteFile;
+  readonly #cleaner: SqliteCleaner;
   readonly #entries: SqliteEntries;
   #timer: Timer;
   #bytes = 0;
@@ -104,11 +114,18 @@ class FileStore implements SqliteStore {
     this.#options = options;
     this.#file = new SqliteFile(options);
     try {
-      this.#entries = new SqliteEntries(this.#file, options);
+      const parts = {
+        ledger: new SqliteLedger(this.#file),
+        tags: new SqliteTags(this.#file),
+        leases: new SqliteLeases(this.#file),
+      };
+      this.#cleaner = new SqliteCleaner(this.#file, parts, options);
+      this.#entries = new SqliteEntries(this.#file, { ...parts, cleaner: this.#cleaner }, options);
     } catch (error) {
       this.#file.close();
       throw toSqliteError(error, options.path);
     }
+    this.leases = this.#lending();
     this.#timer = this.#sweepIn(options.sweepInterval);
   }
 
@@ -123,21 +140,27 @@ class FileStore implements SqliteStore {
 
   async setMany(namespace: string, writes: readonly StoreWrite[]): Promise<readonly boolean[]> {
     if (writes.length === 0) return [];
-    return this.#patiently(() => this.#file.write(() => this.#entries.write(namespace, writes, Date.now())));
+    return this.#change((now) => this.#entries.write(namespace, writes, now));
   }
 
   async deleteMany(namespace: string, keys: readonly string[]): Promise<void> {
     if (keys.length === 0) return;
-    await this.#patiently(() => this.#file.write(() => this.#entries.delete(namespace, keys, Date.now())));
+    await this.#change((now) => this.#entries.delete(namespace, keys, now));
+  }
+
+  async invalidateTags(namespace: string, tags: readonly string[]): Promise<void> {
+    if (tags.length === 0) return;
+    await this.#change((now) => this.#entries.invalidateTags(namespace, tags, now));
   }
 
   async clear(namespace: string): Promise<void> {
-    await this.#patiently(() => this.#file.write(() => this.#entries.clear(namespace)));
+    await this.#change(() => this.#entries.clear(namespace));
   }
 
   stats(): SqliteStoreStats {
-    const { evicted, swept } = this.#entries;
-    return { bytes: this.#size(), evicted, swept, sweepFailures: this.#sweepFailures };
+    const { evicted, swept } = this.#cleaner;
+    const { damaged } = this.#entries;
+    return { bytes: this.#size(), evicted, swept, sweepFailures: this.#sweepFailures, damaged };
   }
 
   async close(): Promise<void> {
@@ -150,6 +173,23 @@ class FileStore implements SqliteStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  #lending(): StoreLeases {
+    return {
+      acquire: async (namespace, requests) =>
+        requests.length === 0 ? [] : this.#change((now) => this.#entries.lend(namespace, requests, now)),
+      extend: async (namespace, leases, ttl) =>
+        leases.length === 0 ? [] : this.#change((now) => this.#entries.extend(namespace, leases, { now, ttl })),
+      release: async (namespace, leases) => {
+        if (leases.length > 0) await this.#change(() => this.#entries.release(namespace, leases));
+      },
+    };
+  }
+
+  /** @param work gets the time by the wall clock, at which it is carried out */
+  #change<T>(work: (now: number) => T): Promise<T> {
+    return this.#patiently(() => this.#file.write(() => work(Date.now())));
   }
 
   /** Other processes write too. They take turns of well under a millisecond, so that waiting is asking again. */
@@ -173,7 +213,7 @@ class FileStore implements SqliteStore {
   #sweep(): void {
     let isMore = false;
     try {
-      isMore = this.#file.write(() => this.#entries.clean(Date.now(), SLICE));
+      isMore = this.#file.write(() => this.#cleaner.clean(Date.now(), SLICE));
     } catch {
       this.#sweepFailures++;
     }
@@ -183,7 +223,7 @@ class FileStore implements SqliteStore {
   #size(): number {
     if (this.#isClosed) return this.#bytes;
     try {
-      return this.#entries.bytes;
+      return this.#cleaner.bytes;
     } catch {
       return this.#bytes;
     }

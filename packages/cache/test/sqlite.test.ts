@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { StoreError, type StoreWrite, TieredCache } from '../src/index.ts';
+import { type LeaseAnswer, StoreError, type StoreWrite, TieredCache } from '../src/index.ts';
 import { type SqliteStore, type SqliteStoreOptions, SqliteStoreError, sqliteStore } from '../src/sqlite.ts';
 import { storeContract } from './contract/store-contract.ts';
 import { FakeStore } from './fake-store.ts';
@@ -50,69 +50,144 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-storeContract('sqliteStore', async () => {
-  const shared = mkdtempSync(join(tmpdir(), 'perf-sqlite-'));
-  const stores = [
-    sqliteStore({ path: join(shared, 'a.db') }),
-    sqliteStore({ path: pathToFileURL(join(shared, 'a.db')), synchronous: 'full' }),
-  ] as const;
-  const close = async (): Promise<void> => {
-    await Promise.all(stores.map((store) => store.close()));
-    rmSync(shared, { recursive: true });
-  };
-  return { stores, wait, close };
-});
+storeContract(
+  'sqliteStore',
+  async () => {
+    const shared = mkdtempSync(join(tmpdir(), 'perf-sqlite-'));
+    const stores = [
+      sqliteStore({ path: join(shared, 'a.db') }),
+      sqliteStore({ path: pathToFileURL(join(shared, 'a.db')), synchronous: 'full' }),
+    ] as const;
+    const close = async (): Promise<void> => {
+      await Promise.all(stores.map((store) => store.close()));
+      rmSync(shared, { recursive: true });
+    };
+    return { stores, wait, close };
+  },
+  { leases: true },
+);
 
-storeContract('sqliteStore in memory', async () => {
-  const store = sqliteStore({ path: ':memory:' });
-  return { stores: [store, store], wait, close: () => store.close() };
-});
+storeContract(
+  'sqliteStore in memory',
+  async () => {
+    const store = sqliteStore({ path: ':memory:' });
+    return { stores: [store, store], wait, close: () => store.close() };
+  },
+  { leases: true },
+);
 
 test('behaves as a store in memory does', async () => {
   const key = fc.constantFrom('a', 'b');
   const namespace = fc.constantFrom('n', 'm');
-  const step = fc.oneof(
-    fc.record({ does: fc.constant('read' as const), namespace, key }),
-    fc.record({ does: fc.constant('set' as const), namespace, key, ttl: fc.constantFrom(1, 10, Infinity) }),
-    fc.record({ does: fc.constant('fenced' as const), namespace, key }),
-    fc.record({ does: fc.constant('delete' as const), namespace, key }),
-    fc.record({ does: fc.constant('clear' as const), namespace, key }),
-    fc.record({ does: fc.constant('wait' as const), namespace, key, ttl: fc.constantFrom(1, 5) }),
-  );
+  const tags = fc.subarray(['x', 'y', 'z']);
+  const ttl = fc.constantFrom(1, 10, Infinity);
+  const step = fc.record({
+    does: fc.constantFrom(
+      'read',
+      'read',
+      'set',
+      'fenced',
+      'leased',
+      'delete',
+      'clear',
+      'tags',
+      'lease',
+      'extend',
+      'release',
+      'wait',
+    ),
+    namespace,
+    key,
+    tags,
+    ttl,
+  });
   vi.useFakeTimers({ toFake: ['Date'] });
-  const property = fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+  const property = fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
     await using real = sqliteStore({ path: ':memory:' });
     const model = new FakeStore(() => Date.now());
-    const both = [real, model];
-    const versions = new Map<string, string[]>();
-    for (const [index, { does, namespace: space, key: name, ...rest }] of steps.entries()) {
-      const plain = { key: name, bytes: Buffer.from(String(index)), ttl: 'ttl' in rest ? rest.ttl : 10 };
-      const known = versions.get(space + name);
+    const sides = [real, model].map((store) => ({
+      store,
+      read: new Map<string, string>(),
+      lease: new Map<string, string>(),
+    }));
+    for (const [index, { does, namespace: space, key: name, tags: some, ttl: time }] of steps.entries()) {
       const outcomes = await Promise.all(
-        both.map(async (store, at): Promise<unknown> => {
-          if (does === 'set') return store.setMany(space, [plain]);
-          if (does === 'fenced' && known) return store.setMany(space, [{ ...plain, ifVersion: known[at] as string }]);
-          if (does === 'delete') return store.deleteMany(space, [name]);
-          if (does === 'clear') return store.clear(space);
-          const [entry] = await store.getMany(space, [name]);
-          return entry;
+        sides.map(async ({ store, read, lease }): Promise<unknown> => {
+          const id = `${space}/${name}`;
+          const plain = { key: name, bytes: Buffer.from(String(index)), ttl: time, tags: some };
+          const ifVersion = read.get(id) ?? '0';
+          const held = { key: name, token: lease.get(id) ?? '0' };
+          switch (does) {
+            case 'set':
+              return store.setMany(space, [plain]);
+            case 'fenced':
+              return store.setMany(space, [{ ...plain, ifVersion }]);
+            case 'leased':
+              return store.setMany(space, [{ ...plain, ifVersion, lease: held.token }]);
+            case 'delete':
+              return store.deleteMany(space, [name]);
+            case 'clear':
+              return store.clear(space);
+            case 'tags':
+              return store.invalidateTags(space, some);
+            case 'lease': {
+              const ends = Math.min(time, 20);
+              const [answer] =
+                (await store.leases?.acquire(space, [{ key: name, version: ifVersion, ttl: ends }])) ?? [];
+              if (answer?.token === undefined) return answer;
+              read.set(id, answer.version);
+              lease.set(id, answer.token);
+              return 'got';
+            }
+            case 'extend':
+              return store.leases?.extend(space, [held], 5);
+            case 'release':
+              return store.leases?.release(space, [held]);
+            case 'wait':
+              return undefined;
+            case 'read': {
+              const [entry] = await store.getMany(space, [name]);
+              read.set(id, entry?.version as string);
+              return { ...entry, version: undefined, bytes: entry?.bytes && Buffer.from(entry.bytes).toString() };
+            }
+          }
         }),
       );
-      const texts = outcomes.map((outcome) =>
-        outcome !== null && typeof outcome === 'object' && 'bytes' in outcome
-          ? String(outcome.bytes && Buffer.from(outcome.bytes as Uint8Array))
-          : JSON.stringify(outcome),
-      );
-      expect(texts[0]).toBe(texts[1]);
-      if (does === 'read')
-        versions.set(
-          space + name,
-          outcomes.map((entry) => (entry as { version: string }).version),
-        );
-      if (does === 'wait' && 'ttl' in rest) vi.advanceTimersByTime(rest.ttl);
+      expect(outcomes[0]).toEqual(outcomes[1]);
+      if (does === 'wait') vi.advanceTimersByTime(Math.min(time, 5));
     }
   });
-  await fc.assert(property, { numRuns: 150 });
+  await fc.assert(property, { numRuns: 400 });
+});
+
+test.each([
+  ['keys', (name: string): StoreWrite => write(name)],
+  ['tags', (name: string): StoreWrite => write(`key ${name.codePointAt(0)} ${name.length}`, 'v', { tags: [name] })],
+])('%s with lone surrogates, which UTF-8 makes alike, are told apart', async (_what, make) => {
+  const names = ['\ud800', '\udc00', '\ufffd', '\ufffd\ufffd', '\ufffd#"\\ud800"', 'plain'];
+  const store = open();
+  for (const name of names) {
+    // oxlint-disable-next-line no-await-in-loop
+    await store.setMany(name, [make(name)]);
+    // oxlint-disable-next-line no-await-in-loop
+    await store.setMany('test', [make(name)]);
+  }
+  const [first = ''] = names;
+  await store.deleteMany(first, [make(first).key]);
+  if (make(first).tags === undefined) await store.deleteMany('test', [make(first).key]);
+  else await store.invalidateTags('test', [first]);
+  const found = await Promise.all(
+    names.map(async (name) => {
+      const [there, own] = [await store.getMany('test', [make(name).key]), await store.getMany(name, [make(name).key])];
+      return [there[0]?.bytes !== undefined, own[0]?.bytes !== undefined, ...(there[0]?.tags ?? [])];
+    }),
+  );
+  expect(found).toEqual(
+    names.map((name) => {
+      const isThere = name !== first;
+      return [isThere, isThere, ...(isThere ? (make(name).tags ?? []) : [])];
+    }),
+  );
 });
 
 describe('a file outlives its process', () => {
@@ -163,6 +238,36 @@ describe('a file outlives its process', () => {
     const entries = await store.getMany('test', keys);
     expect(entries.filter((entry) => entry.bytes?.length !== 2_000)).toEqual([]);
     expect(await textOf(store, 'total')).toBe('180');
+  });
+});
+
+describe('leases among processes', () => {
+  test('three load each key once', async () => {
+    const log = join(folder, 'log');
+    await Promise.all(
+      Array.from({ length: 3 }, () => run(process.execPath, [fixture('sqlite-lender'), path, log, '100'])),
+    );
+    const loads = readFileSync(log, 'utf8').trim().split('\n');
+    expect(loads.toSorted()).toEqual(Array.from({ length: 100 }, (_, index) => `k${index}`).toSorted());
+  });
+
+  test('one whose holder was killed is another’s when its time is over', async () => {
+    const store = open();
+    const child = spawn(process.execPath, [fixture('sqlite-lessee'), path, '800']);
+    const [token] = await linesOf(child, 1);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const acquire = async (): Promise<LeaseAnswer | undefined> =>
+      (await store.leases.acquire('test', [{ key: 'k', version: await versionOf(store, 'k'), ttl: 60_000 }]))[0];
+    const [entry] = await store.getMany('test', ['k']);
+    // Unless this machine took that long to get here.
+    if ((entry?.leasedFor ?? 0) > 0) expect((await acquire())?.token).toBeUndefined();
+    await wait(900);
+    const next = await acquire();
+    expect(next?.token).toBeDefined();
+    expect(next?.token).not.toBe(token);
+    const late = { ...write('k', 'late'), lease: token as string };
+    expect(await store.setMany('test', [late])).toEqual([false]);
   });
 });
 
@@ -262,12 +367,37 @@ describe('room', () => {
     expect(await store.setMany('test', [write('k', 'v', { ifVersion: early })])).toEqual([false]);
     expect(await store.setMany('test', [write('k', 'v', { ifVersion: late })])).toEqual([true]);
   });
+
+  test('is made of tags and leases too, and brings nothing back', async () => {
+    const store = open({ maxBytes: 1024 * 1024 });
+    const version = await versionOf(store, 'absent');
+    await store.setMany('test', [write('ended', 'old', { tags: ['first'] })]);
+    await store.invalidateTags('test', ['first']);
+    const [entry] = await store.getMany('test', ['lent']);
+    const request = { key: 'lent', version: entry?.version as string, ttl: 60_000 };
+    const [lease] = await store.leases.acquire('test', [request]);
+    for (let round = 0; round < 40; round++) {
+      // oxlint-disable-next-line no-await-in-loop
+      await store.invalidateTags(
+        'test',
+        Array.from({ length: 500 }, (_, index) => `tag ${round} ${index} ${'x'.repeat(100)}`),
+      );
+      expect(store.stats().bytes).toBeLessThanOrEqual(1024 * 1024);
+    }
+    expect(await textOf(store, 'ended')).toBeUndefined();
+    const outcomes = await store.setMany('test', [
+      write('absent', 'old', { tags: ['first'], ifVersion: version }),
+      write('lent', 'late', { lease: lease?.token as string }),
+      write('untagged', 'v', { ifVersion: await versionOf(store, 'untagged') }),
+    ]);
+    expect(outcomes).toEqual([false, false, true]);
+  });
 });
 
 describe('sweeping', () => {
-  const rows = (): number => {
+  const rows = (table = 'entries'): number => {
     const db = new DatabaseSync(path);
-    const count = db.prepare('SELECT count(*) AS count FROM entries').get()?.['count'];
+    const count = db.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.['count'];
     db.close();
     return Number(count);
   };
@@ -329,6 +459,83 @@ describe('sweeping', () => {
     ]);
   });
 
+  test('removes what a tag has ended, then the tag, and brings nothing back', async () => {
+    const store = open({ sweepInterval: 10_000, fenceFor: 60_000 });
+    const many = Array.from({ length: 500 }, (_, index) => index);
+    await store.setMany(
+      'test',
+      many.map((index) => write(`k${index}`, 'v', { tags: [index % 2 === 0 ? 'even' : 'odd', 'all'] })),
+    );
+    const early = await versionOf(store, 'k');
+    await store.invalidateTags('test', ['even', 'never used']);
+    await store.setMany('test', [write('k0', 'newer', { tags: ['even'] })]);
+    await vi.advanceTimersByTimeAsync(50_000);
+    expect([rows(), rows('tags')]).toEqual([500, 2]);
+    const young = await versionOf(store, 'k');
+    await store.invalidateTags('test', ['young']);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([rows(), rows('tags')]).toEqual([251, 1]);
+    expect(store.stats()).toMatchObject({ swept: 249, sweepFailures: 0 });
+    expect([await textOf(store, 'k0'), await textOf(store, 'k1'), await textOf(store, 'k2')]).toEqual([
+      'newer',
+      'v',
+      undefined,
+    ]);
+    const attempt = (key: string, ifVersion: string, tags: readonly string[]): Promise<readonly boolean[]> =>
+      store.setMany('test', [write(key, 'old', { ifVersion, tags })]);
+    // Ended by a tag that is forgotten: both the key and the tag are known to be unknown up to then.
+    expect(await attempt('k2', early, [])).toEqual([false]);
+    expect(await attempt('new', early, ['even'])).toEqual([false]);
+    expect(await attempt('new', young, ['young'])).toEqual([false]);
+    expect(await attempt('new', young, ['even'])).toEqual([true]);
+  });
+
+  test('looks for what tags have ended every five minutes at most', async () => {
+    const store = open({ sweepInterval: 10_000, fenceFor: 1_000 });
+    const end = async (): Promise<void> => {
+      await store.setMany('test', [write('k', 'v', { tags: ['x'] })]);
+      await store.invalidateTags('test', ['x']);
+    };
+    await end();
+    await vi.advanceTimersByTimeAsync(10_100);
+    expect([rows(), rows('tags')]).toEqual([0, 0]);
+    await end();
+    await vi.advanceTimersByTimeAsync(280_000);
+    expect([rows(), rows('tags')]).toEqual([1, 1]);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect([rows(), rows('tags')]).toEqual([0, 0]);
+  });
+
+  test('removes leases that are over, once their holders can no longer come back', async () => {
+    const store = open({ sweepInterval: 10_000, fenceFor: 60_000 });
+    const version = await versionOf(store, 'k');
+    const [lease, slow] = await store.leases.acquire('test', [
+      { key: 'k', version, ttl: 1_000 },
+      { key: 'l', version, ttl: 1_000 },
+    ]);
+    await vi.advanceTimersByTimeAsync(50_000);
+    // Late, but nobody else has got it since.
+    expect(rows('leases')).toBe(2);
+    expect(
+      await store.setMany('test', [write('k', 'v', { ifVersion: version, lease: lease?.token as string })]),
+    ).toEqual([true]);
+    await vi.advanceTimersByTimeAsync(30_000);
+    expect(rows('leases')).toBe(0);
+    expect(
+      await store.setMany('test', [write('l', 'v', { ifVersion: version, lease: slow?.token as string })]),
+    ).toEqual([false]);
+  });
+
+  test('a clock that is set back ends leases, and nobody waits for them', async () => {
+    const store = open();
+    const version = await versionOf(store, 'k');
+    await store.leases.acquire('test', [{ key: 'k', version, ttl: 1_000 }]);
+    vi.setSystemTime(Date.now() - 3_600_000);
+    expect((await store.getMany('test', ['k']))[0]?.leasedFor).toBe(0);
+    const [again] = await store.leases.acquire('test', [{ key: 'k', version, ttl: 1_000 }]);
+    expect(again?.token).toBeDefined();
+  });
+
   test('that fails is repeated', async () => {
     const store = open({ sweepInterval: 1_000, fenceFor: 500 });
     await store.setMany('test', [write('k', 'v', { ttl: 100 })]);
@@ -361,6 +568,7 @@ describe('a file that is not as it should be', () => {
   test.each([
     ['text', (): void => writeFileSync(path, 'not a database, but long enough to look at. '.repeat(100))],
     ['the database of another application', (): void => exec('CREATE TABLE t (x); INSERT INTO t VALUES (1)')],
+    ['an earlier format', (): void => exec(`PRAGMA application_id = ${0x70726663}; PRAGMA user_version = 1`)],
     ['a later format', (): void => exec(`PRAGMA application_id = ${0x70726663}; PRAGMA user_version = 99`)],
   ])('%s is refused and left alone', (_what, make) => {
     make();
@@ -388,6 +596,43 @@ describe('a file that is not as it should be', () => {
     await expect(use()).rejects.toEqual(failure('PERF_CACHE_SQLITE_CORRUPT'));
   });
 
+  test.each([
+    ['a value', 'UPDATE entries SET bytes = zeroblob(length(bytes))'],
+    ['a missing value', 'UPDATE entries SET bytes = NULL'],
+    ['a key, which is another one now', "UPDATE entries SET key = 'l'"],
+    ['a time to live', 'UPDATE entries SET expires = expires + 1000000'],
+    ['tags', `UPDATE entries SET tags = '["y"]'`],
+    ['tags that are none', `UPDATE entries SET tags = '{"x":1}'`],
+    ['tags that are no JSON', `UPDATE entries SET tags = 'x'`],
+    ['no tags', 'UPDATE entries SET tags = NULL'],
+    ['a number', 'UPDATE entries SET seq = seq + 100'],
+    ['a checksum', 'UPDATE entries SET sum = 1'],
+  ])('an entry whose row is altered counts as none, and is written anew: %s', async (_what, sql) => {
+    const store = open();
+    await store.setMany('test', [write('k', 'v', { ttl: 60_000, tags: ['x'] })]);
+    exec(sql);
+    const entries = await store.getMany('test', ['k', 'l']);
+    expect(entries.map((entry) => [entry.bytes, entry.ttl, entry.tags])).toEqual([
+      [undefined, 0, []],
+      [undefined, 0, []],
+    ]);
+    expect(store.stats().damaged).toBe(1);
+    await store.invalidateTags('test', ['y']);
+    await store.setMany('test', [write('k', 'new'), write('l', 'new')]);
+    expect([await textOf(store, 'k'), await textOf(store, 'l')]).toEqual(['new', 'new']);
+  });
+
+  test('foreign bytes in a row are those of the store, not of the cache: they count as none there too', async () => {
+    const store = open();
+    await using cache = new TieredCache<string, string>({ store });
+    for (const bytes of [Buffer.alloc(0), Buffer.from('text'), Buffer.alloc(100, 1), Buffer.alloc(100_000, 255)]) {
+      // oxlint-disable-next-line no-await-in-loop
+      await store.setMany('default', [write(`k${bytes.length}`, bytes)]);
+      // oxlint-disable-next-line no-await-in-loop
+      expect(await cache.getOrLoad(`k${bytes.length}`, () => 'loaded')).toBe('loaded');
+    }
+  });
+
   test('an empty file is a new one', async () => {
     writeFileSync(path, '');
     await open().setMany('test', [write('k')]);
@@ -406,6 +651,7 @@ describe('when nothing can be written', () => {
     const store = open();
     await using cache = new TieredCache<string, string>({ store });
     await cache.set('warm', 'warm');
+    await store.setMany('test', [write('tagged', 'v', { tags: ['x'] })]);
     await cache.close();
     await store.close();
   });
@@ -421,6 +667,10 @@ describe('when nothing can be written', () => {
       set: 'PERF_CACHE_STORE < PERF_CACHE_SQLITE_READ_ONLY',
       get: 1_000_000,
       delete: 'PERF_CACHE_STORE < PERF_CACHE_SQLITE_READ_ONLY',
+      tags: 'PERF_CACHE_SQLITE_READ_ONLY',
+      manyTags: 'PERF_CACHE_SQLITE_READ_ONLY',
+      lease: 'PERF_CACHE_SQLITE_READ_ONLY',
+      tagged: true,
     });
   });
 
@@ -435,6 +685,8 @@ describe('when nothing can be written', () => {
     expect(outcomes).toMatchObject({
       set: expect.stringMatching(/^PERF_CACHE_STORE < PERF_CACHE_SQLITE_(FULL|FAILED)$/),
     });
+    const full = expect.stringMatching(/^PERF_CACHE_SQLITE_(FULL|FAILED)$/);
+    expect(outcomes).toMatchObject({ manyTags: full, tagged: true });
     expect(outcomes).not.toHaveProperty('deleted');
   });
 });

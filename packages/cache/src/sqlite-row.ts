@@ -1,0 +1,31 @@
+import { crc32 } from 'node:zlib';
+
+/** What an entry's row says of it. */
+export interface EntryHead {
+  /** The number of the change that wrote it. */
+  readonly seq: number;
+  readonly namespace: number;
+  readonly key: string;
+  /** By the wall clock; `null` for never. */
+  readonly expires: number | null;
+  /** A JSON array; `null` for none. */
+  readonly tags: string | null;
+}
+
+/**
+ * A checksum of everything an entry is told by. SQLite has none of its own: a bit that has flipped on the disk, in a key, a time or a value, goes unnoticed
+ * by it where it tears no page.
+ */
+export function checksumOf({ seq, namespace, key, expires, tags }: EntryHead, bytes: Uint8Array): number {
+  return crc32(bytes, crc32(`${seq} ${namespace} ${expires} ${tags} ${key}`));
+}
+
+/** The tags in a row; `undefined` when they are no list of texts. */
+export function parseTags(json: string): readonly string[] | undefined {
+  try {
+    const tags: unknown = JSON.parse(json);
+    return Array.isArray(tags) && tags.every((tag) => typeof tag === 'string') ? tags : undefined;
+  } catch {
+    return undefined;
+  }
+}
