@@ -1,0 +1,14 @@
+import { startRedis } from '@perf/testkit';
+import { Stress } from './stress.ts';
+const ops = Number(process.argv[2]), seed = Number(process.argv[3] ?? 1), aof = process.argv[4] === 'aof';
+process.on('unhandledRejection', (e) => console.log('UNHANDLED', e));
+const server = await startRedis(aof ? ['--appendonly','yes'] : []);
+const s = new Stress(server, { seed, operations: ops });
+const t = performance.now();
+await s.run();
+console.log(((performance.now()-t)/1000).toFixed(1)+'s', s.operations, JSON.stringify(s.chaos.counts), 'loads', s.source.loads, 'seed', seed);
+console.log(s.heap.map(h=>`${(h.operations/1000).toFixed(0)}k:${(h.bytes/2**20).toFixed(1)}`).join(' '));
+for (const p of s.processes ?? []) console.log(p.cache.stats());
+for (const v of s.checker.violations.slice(0,2)) console.log(v);
+console.log('violations', s.checker.violations.length, 'handles', process.getActiveResourcesInfo().join());
+await server.stop();
