@@ -57,10 +57,10 @@ export class Chaos {
       case 'hang':
         return this.#hang(this.#random.chance(0.5) ? hang : hang / 4);
       case 'lose subscribers':
-        await this.#admin.client('KILL', 'TYPE', 'pubsub');
+        await this.#admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
         return;
       case 'lose connections':
-        await this.#admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+        await this.#admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
         return;
       case 'forget scripts':
         await this.#admin.script('FLUSH');

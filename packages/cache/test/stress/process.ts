@@ -13,7 +13,12 @@ export interface Tagged {
 const MARKERS = 'stress-markers';
 
 /** Reconnects fast; each process has its own way with commands that find no connection. */
-const CLIENTS: readonly RedisOptions[] = [{}, { maxRetriesPerRequest: 1 }, { enableOfflineQueue: false }];
+const retryStrategy = (): number => 20;
+const CLIENTS: readonly RedisOptions[] = [
+  { retryStrategy },
+  { retryStrategy, maxRetriesPerRequest: 1 },
+  { retryStrategy, enableOfflineQueue: false },
+];
 
 /** One of several processes that share a Redis: a cache with connections of its own. */
 export class StressProcess {
@@ -33,8 +38,7 @@ export class StressProcess {
   ) {
     this.index = index;
     this.#checker = checker;
-    const retryStrategy = (): number => 20;
-    this.client = new Redis(url, { retryStrategy, ...CLIENTS[index % CLIENTS.length] });
+    this.client = new Redis(url, CLIENTS[index % CLIENTS.length]!);
     this.client.on('error', () => {});
     this.#bus = redisBus(this.client);
     this.cache = new TieredCache<string, Row>({ ...options, store: redisStore(this.client), bus: this.#bus });

@@ -4,8 +4,8 @@ import { startRedis } from '@perf/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Stress } from './stress.ts';
 
-/** The full million is `PERF_STRESS_OPERATIONS=1000000`; a seed that failed is repeated with `PERF_STRESS_SEED`. */
-const OPERATIONS = Number(process.env['PERF_STRESS_OPERATIONS'] ?? 200_000);
+/** Shorter or longer with `PERF_STRESS_OPERATIONS`; another seed, as one that failed, with `PERF_STRESS_SEED`. */
+const OPERATIONS = Number(process.env['PERF_STRESS_OPERATIONS'] ?? 1_000_000);
 const SEED = Number(process.env['PERF_STRESS_SEED'] ?? 20_261_124);
 const MIB = 2 ** 20;
 
@@ -33,8 +33,9 @@ test.each([
     expect(stress.checker.violations, `repeat with PERF_STRESS_SEED=${SEED}`).toEqual([]);
     expect(unhandled).toEqual([]);
     expect(stress.operations).toBeGreaterThanOrEqual(OPERATIONS / 2);
-    const [, early, late] = [stress.heap[0], stress.heap[1], stress.heap.at(-1)];
-    expect(late!.bytes).toBeLessThan(early!.bytes * 1.2 + 4 * MIB);
+    // From about 100,000 operations on.
+    const [early, late] = [stress.heap[1] ?? stress.heap[0], stress.heap.at(-1)];
+    expect(late!.bytes).toBeLessThan(early!.bytes + 8 * MIB);
   },
   300_000,
 );

@@ -1,3 +1,4 @@
+import type { EntryOptions } from '../../src/index.ts';
 import type { HistoryChecker, Invalidation } from './history-checker.ts';
 import type { StressProcess } from './process.ts';
 import type { Random } from './random.ts';
@@ -130,7 +131,9 @@ export class Worker {
     const count = 32 + this.#random.below(96);
     for (let call = 0; call < count; call++) {
       const key = this.#key();
-      await this.#read(key, () => this.#cache.getOrLoad(name(key), () => this.#world.source.load(key), this.#tags(key)));
+      await this.#read(key, () =>
+        this.#cache.getOrLoad(name(key), () => this.#world.source.load(key), this.#tags(key)),
+      );
     }
     await turn();
     return count;
@@ -252,6 +255,8 @@ export class Worker {
     const changing = change(keys, leaving === undefined ? {} : { signal: leaving.signal });
     if (leaving !== undefined) setImmediate(() => leaving.abort(new Error('the caller left')));
     await this.#settle(invalidation, changing);
+    // Soon it counts for the others too.
+    if (this.#random.chance(0.5)) await this.#mark();
     return 1;
   }
 
@@ -329,8 +334,9 @@ export class Worker {
     this.#violate(`key ${keys[0]} came to ${describe(error)}`, keys[0]);
   }
 
-  #tags(key: number): { readonly tags?: readonly string[] } {
-    return this.#process.tagged === undefined ? {} : { tags: [`t${key % TAGS}`] };
+  #tags(key: number): EntryOptions {
+    const options: EntryOptions & { readonly tags: readonly string[] } = { tags: [`t${key % TAGS}`] };
+    return this.#process.tagged === undefined ? {} : options;
   }
 
   /** Half of the calls go to a tenth of the keys. */
