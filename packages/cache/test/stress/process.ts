@@ -1,4 +1,4 @@
-import { Redis, type RedisOptions } from 'ioredis';
+import { Redis } from 'ioredis';
 import { TieredCache, type TieredCacheOptions } from '../../src/index.ts';
 import { type RedisBus, redisBus, redisStore } from '../../src/redis.ts';
 import type { HistoryChecker, Marker } from './history-checker.ts';
@@ -14,7 +14,7 @@ const MARKERS = 'stress-markers';
 
 /** Reconnects fast; each process has its own way with commands that find no connection. */
 const retryStrategy = (): number => 20;
-const CLIENTS: readonly RedisOptions[] = [
+const CLIENTS = [
   { retryStrategy },
   { retryStrategy, maxRetriesPerRequest: 1 },
   { retryStrategy, enableOfflineQueue: false },
