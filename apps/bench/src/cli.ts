@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { insertTables, toMarkdown } from './report.ts';
 import { type ComparisonResult, type RunOptions, runComparison } from './runner.ts';
-import { SUITES } from './suites/index.ts';
+import { REPORTS, SUITES } from './suites/index.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const RESULTS = new URL('../results/', import.meta.url);
@@ -49,7 +49,10 @@ async function run(packages: readonly string[], flags: Flags): Promise<void> {
     ...(flags.smoke ? { rounds: 1, warmups: 1, target: 2 } : { rounds: flags.rounds, warmups: 5, target: 50 }),
     onProgress: showProgress,
   };
-  for (const name of packages.length > 0 ? packages : Object.keys(SUITES)) await runSuite(name, options, flags);
+  for (const name of packages.length > 0 ? packages : Object.keys(SUITES)) {
+    await runSuite(name, options, flags);
+    await runReports(name, options, flags);
+  }
 }
 
 async function runSuite(name: string, options: RunOptions, flags: Flags): Promise<void> {
@@ -60,12 +63,31 @@ async function runSuite(name: string, options: RunOptions, flags: Flags): Promis
   const tables = toMarkdown(results, machine);
   console.log(`## @perf/${name}\n\n${tables}`);
   if (flags.smoke) return;
+  save(name, 'json', `${JSON.stringify({ machine, results }, null, 2)}\n`);
+  save(name, 'md', tables);
+  if (flags.write) writeInto(name, tables);
+}
+
+async function runReports(name: string, options: RunOptions, flags: Flags): Promise<void> {
+  const { onProgress } = options;
+  for (const report of (await REPORTS[name]?.()) ?? []) {
+    const text = await report.run({ rounds: options.rounds, smoke: flags.smoke, onProgress });
+    clearProgress();
+    console.log(text);
+    if (flags.smoke) continue;
+    save(`${name}-${report.name}`, 'md', text);
+    if (flags.write) writeInto(name, text, report.name);
+  }
+}
+
+function save(name: string, kind: 'json' | 'md', text: string): void {
   mkdirSync(RESULTS, { recursive: true });
-  writeFileSync(new URL(`${name}.json`, RESULTS), `${JSON.stringify({ machine, results }, null, 2)}\n`);
-  writeFileSync(new URL(`${name}.md`, RESULTS), tables);
-  if (!flags.write) return;
+  writeFileSync(new URL(`${name}.${kind}`, RESULTS), text);
+}
+
+function writeInto(name: string, text: string, place?: string): void {
   const readme = new URL(`packages/${name}/README.md`, ROOT);
-  writeFileSync(readme, insertTables(readFileSync(readme, 'utf8'), tables));
+  writeFileSync(readme, insertTables(readFileSync(readme, 'utf8'), text, place));
 }
 
 function showProgress(message: string): void {
