@@ -52,6 +52,19 @@ export function checkLoadOptions<K, V>(options: LoadOptions<K, V>): void {
   if (options.tags !== undefined && typeof options.tags !== 'function') checkTags(options.tags);
 }
 
+/** Whether options are right, and without a signal, at a glance: what a hit can afford. Others are to be checked. */
+export function areEvident<K, V>(options: LoadOptions<K, V>): boolean {
+  if (options === NO_OPTIONS) return true;
+  if (typeof options !== 'object' || options === null) return false;
+  for (const name in options) if (name !== 'ttl' && name !== 'tags') return false;
+  const { ttl, tags } = options;
+  return (ttl === undefined || typeof ttl === 'function' || ttl > 0) && (tags === undefined || areTags(tags));
+}
+
+function areTags(tags: unknown): boolean {
+  return typeof tags === 'function' || (Array.isArray(tags) && tags.every((tag) => typeof tag === 'string'));
+}
+
 /** A copy without repetitions, safe from later changes; {@link NO_TAGS} when there are none. @throws TypeError */
 export function checkTags(tags: readonly string[]): readonly string[] {
   if (!Array.isArray(tags)) throw new TypeError(`\`tags\` must be an array of strings, got ${typeof tags}`);

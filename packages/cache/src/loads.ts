@@ -31,7 +31,7 @@ export interface LoadsOptions<K extends CacheKey, V> {
 /** Milliseconds between attempts to refresh a value, when no `negativeTtl` says otherwise. */
 const RETRY_AFTER = 1_000;
 /** Milliseconds between two looks for what another process is loading. */
-const FIRST_PAUSE = 10;
+const FIRST_PAUSE = 3;
 const LONGEST_PAUSE = 100;
 /** Milliseconds by which one value is known to be another one's successor: clocks of two tiers differ by less. */
 const TOLERANCE = 1;
@@ -188,7 +188,8 @@ export class Loads<K extends CacheKey, V> {
     const loads: Promise<void>[] = [];
     let waiting = members;
     for (let pause = FIRST_PAUSE; waiting.length > 0 && !signal.aborted; pause = Math.min(pause * 1.5, LONGEST_PAUSE)) {
-      await pauseUnless(signal, { ms: pause * (0.5 + Math.random()), unref: group.purpose === 'refresh' });
+      const ms = Math.max(0, Math.min(pause * (0.5 + Math.random()), giveUpAt - clock.now()));
+      await pauseUnless(signal, { ms, unref: group.purpose === 'refresh' });
       if (signal.aborted || store === undefined || leases === undefined) break;
       const absent = await this.#askStore(group, waiting, store);
       const isOver = clock.now() >= giveUpAt;

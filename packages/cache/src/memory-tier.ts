@@ -79,6 +79,11 @@ export class MemoryTier<K, V> {
     return held.refreshFrom === Infinity || this.#options.clock.now() < held.freshUntil;
   }
 
+  /** Whether there is nothing to do but to give the value: it is fresh, and not to be refreshed yet. */
+  isQuiet(held: Held<V>): boolean {
+    return !held.failed && this.#options.clock.now() < held.refreshFrom;
+  }
+
   /** Whether the reader of this value should refresh it. */
   isDue(held: Held<V>): boolean {
     if (held.refreshFrom === Infinity) return false;

@@ -14,6 +14,7 @@ import {
   NO_OPTIONS,
   NO_TAGS,
   type WaitOptions,
+  areEvident,
   checkEntryOptions,
   checkLoadOptions,
   checkTags,
@@ -119,9 +120,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
    */
   getOrLoad(key: K, loader: Loader<K, V>, options: LoadOptions<K, V> = NO_OPTIONS): Promise<V> {
     // No async function: a hit needs no more than a promise of its value.
-    if (options === NO_OPTIONS && this.#closing === undefined && typeof loader === 'function') {
+    if (this.#closing === undefined && typeof loader === 'function' && areEvident(options)) {
       const held = this.#memory.find(key);
-      if (held?.isPlain === true) {
+      if (held !== undefined && (held.isPlain || this.#memory.isQuiet(held))) {
         this.#counts.memoryHits++;
         held.answer ??= Promise.resolve(held.value as V);
         return held.answer;

@@ -9,6 +9,7 @@ import {
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
 import { afterEach, describe, expect, test } from 'vitest';
 import { MemoryCache, TieredCache } from '../src/index.ts';
+import { FakeStore } from './fake-store.ts';
 
 afterEach(() => {
   metrics.disable();
@@ -59,6 +60,42 @@ describe('metrics', () => {
     await cache.close();
   });
 
+  test('of a store in trouble tell the state of its breaker and what is unsynced', async () => {
+    const read = startMetrics();
+    const store = new FakeStore();
+    const cache = new TieredCache<string, number>({ name: 'tools', store, breakAfter: 2 });
+    await cache.set('k', 1);
+    const state = (): Promise<Record<string, unknown>> => read('perf.cache.store.breaker');
+    expect(await state()).toEqual({ 'tools closed': 1, 'tools half-open': 0, 'tools open': 0 });
+    for (const operation of ['getMany', 'deleteMany'] as const) store.broken.add(operation);
+    await cache.get('x');
+    await cache.delete('k').catch(() => {});
+    expect(await state()).toEqual({ 'tools closed': 0, 'tools half-open': 0, 'tools open': 1 });
+    expect(await read('perf.cache.unsynced')).toEqual({ tools: 1 });
+    expect(await read('perf.cache.store.failures')).toEqual({ tools: 2 });
+    await cache.close();
+  });
+
+  test('of durations are histograms, by operation and outcome', async () => {
+    const read = startMetrics();
+    const store = new FakeStore();
+    const cache = new TieredCache<string, number>({ name: 'tools', store, loadTimeout: 5 });
+    await cache.getOrLoad('k', () => 1);
+    await cache.getOrLoad('slow', () => new Promise(() => {})).catch(() => {});
+    store.broken.add('getMany');
+    await cache.get('x');
+    await cache.close();
+    const counts = (points: Record<string, unknown>): unknown =>
+      Object.fromEntries(Object.entries(points).map(([name, value]) => [name, (value as { count: number }).count]));
+    expect(counts(await read('perf.cache.load.duration'))).toEqual({ 'tools ok': 1, 'tools timeout': 1 });
+    expect(counts(await read('perf.cache.store.duration'))).toEqual({
+      'read tools ok': 2,
+      'lease tools ok': 3,
+      'write tools ok': 1,
+      'read tools error': 1,
+    });
+  });
+
   test('there are none without a name', async () => {
     const read = startMetrics();
     const cache = new TieredCache<string, number>();
@@ -80,5 +117,29 @@ describe('spans', () => {
       ['perf.cache.load', { 'perf.cache.name': 'tools', 'perf.cache.keys': 1 }, undefined],
       ['perf.cache.load', { 'perf.cache.name': 'tools', 'perf.cache.keys': 1, 'error.type': 'Error' }, 'x'],
     ]);
+  });
+  test('a call of the store is one, inside of the caller’s', async () => {
+    const exporter = new InMemorySpanExporter();
+    trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
+    context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+    const store = new FakeStore();
+    const cache = new TieredCache<string, number>({ store });
+    await trace.getTracer('test').startActiveSpan('request', async (span) => {
+      await cache.set('k', 1, { tags: ['t'] });
+      await cache.invalidateTags(['t']);
+      store.broken.add('clear');
+      await cache.clear().catch(() => {});
+      span.end();
+    });
+    const spans = exporter.getFinishedSpans();
+    const parent = spans.find(({ name }) => name === 'request')?.spanContext().spanId;
+    const calls = spans.filter(({ name }) => name === 'perf.cache.store');
+    expect(calls.map(({ attributes, status }) => [attributes['perf.cache.operation'], status.message])).toEqual([
+      ['set', undefined],
+      ['invalidateTags', undefined],
+      ['clear', 'clear is broken'],
+    ]);
+    expect(new Set(calls.map(({ parentSpanContext }) => parentSpanContext?.spanId))).toEqual(new Set([parent]));
+    await cache.close();
   });
 });
