@@ -20,19 +20,23 @@ class KeyFence implements Fence {
  * key breaks the fences that are open. Takes memory only for work under way.
  */
 export class Fences<K> {
-  readonly #open = new Map<K, Set<KeyFence>>();
+  /** One fence, for most keys, or a set of them. */
+  readonly #open = new Map<K, KeyFence | Set<KeyFence>>();
 
   open(key: K, position: number): Fence {
     const fence = new KeyFence(position);
     const open = this.#open.get(key);
-    if (open === undefined) this.#open.set(key, new Set([fence]));
+    if (open === undefined) this.#open.set(key, fence);
+    else if (open instanceof KeyFence) this.#open.set(key, new Set([open, fence]));
     else open.add(fence);
     return fence;
   }
 
   close(key: K, fence: Fence): void {
     const open = this.#open.get(key);
-    if (open?.delete(fence as KeyFence) === true && open.size === 0) this.#open.delete(key);
+    if (open === undefined) return;
+    if (open === fence) this.#open.delete(key);
+    else if (!(open instanceof KeyFence) && open.delete(fence as KeyFence) && open.size === 0) this.#open.delete(key);
   }
 
   /** Breaks this fence alone: its holder has lost interest. */
@@ -44,12 +48,17 @@ export class Fences<K> {
   break(key: K): void {
     const open = this.#open.get(key);
     if (open === undefined) return;
-    for (const fence of open) fence.broken = true;
+    breakEach(open);
     this.#open.delete(key);
   }
 
   breakAll(): void {
-    for (const open of this.#open.values()) for (const fence of open) fence.broken = true;
+    for (const open of this.#open.values()) breakEach(open);
     this.#open.clear();
   }
+}
+
+function breakEach(open: KeyFence | Set<KeyFence>): void {
+  if (open instanceof KeyFence) open.broken = true;
+  else for (const fence of open) fence.broken = true;
 }

@@ -46,7 +46,7 @@ export interface Keep<V> {
 
 export interface MemoryTierOptions {
   readonly clock: Clock;
-  /** The longest anything is kept. */
+  /** The longest anything is kept, 0 for not at all. */
   readonly ttl: number;
   /** How eagerly values are refreshed before they are stale, 0 for not at all. */
   readonly eagerness: number;
@@ -96,7 +96,8 @@ export class MemoryTier<K, V> {
 
   /** Keeps a value, not longer than the memory's own `ttl`. What `weigh` throws is thrown, and nothing is held for the key then. */
   keep(key: K, { value, life, cost, tags, position }: Keep<V>): void {
-    const { eagerness } = this.#options;
+    const { eagerness, ttl } = this.#options;
+    if (ttl === 0) return;
     const { freshUntil } = life;
     // Without a grace period the end of the entry says it all, and a hit needs to read the clock only once.
     const refreshFrom =
@@ -155,8 +156,22 @@ export class MemoryTier<K, V> {
   }
 }
 
+/** Makes the memory tier of a cache from what its `memory` option says. @throws TypeError when the memory is in use by another cache */
+export function memoryTier<K, V>(
+  memory: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>> | 'none',
+  { name, ...rest }: Omit<MemoryTierOptions, 'ttl'> & { readonly name: string | undefined },
+): MemoryTier<K, V> {
+  if (memory instanceof MemoryCache) {
+    adopt(memory);
+    return new MemoryTier(memory, { ...rest, ttl: Infinity });
+  }
+  if (memory === 'none') return new MemoryTier(new MemoryCache<K, Held<V>>({ maxSize: 1 }), { ...rest, ttl: 0 });
+  const cache = memoryOf(name === undefined ? memory : { name, ...memory }, rest.clock);
+  return new MemoryTier(cache, { ...rest, ttl: memory.ttl ?? Infinity });
+}
+
 /** The memory behind a {@link MemoryTier}, for options that speak of values: weight and removals are those of the value inside. */
-export function memoryOf<K, V>(options: MemoryCacheOptions<K, V>, clock: Clock): MemoryCache<K, Held<V>> {
+function memoryOf<K, V>(options: MemoryCacheOptions<K, V>, clock: Clock): MemoryCache<K, Held<V>> {
   const { weigh, onRemove, ...rest } = options;
   return new MemoryCache<K, Held<V>>({
     clock,
@@ -174,7 +189,7 @@ export function memoryOf<K, V>(options: MemoryCacheOptions<K, V>, clock: Clock):
 const adopted = /*@__PURE__*/ new WeakSet<object>();
 
 /** @throws TypeError when another cache has it */
-export function adopt(memory: object): void {
+function adopt(memory: object): void {
   if (adopted.has(memory)) throw new TypeError('`memory` is in use by another TieredCache');
   adopted.add(memory);
 }

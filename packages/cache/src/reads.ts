@@ -14,7 +14,24 @@ export interface ReadsOptions<K extends CacheKey, V> {
   readonly clock: Clock;
 }
 
-/** Reads keys from the store into memory. @returns the fresh values */
+/** Reads a key from the store into memory. @returns the fresh value */
+export async function readOneThrough<K extends CacheKey, V>(
+  key: K,
+  { keeper, store, inFlight, counts, clock }: ReadsOptions<K, V>,
+): Promise<V | undefined> {
+  const read = { key, fence: inFlight.openFence(key) };
+  const { hit } = await store.readOne(key);
+  if (hit !== undefined) keeper.keep(read, hit);
+  inFlight.closeFence(key, read.fence);
+  if (hit === undefined || clock.now() >= hit.life.freshUntil) {
+    counts.misses++;
+    return undefined;
+  }
+  counts.storeHits++;
+  return hit.value;
+}
+
+/** {@link readOneThrough} for many keys, in one question. */
 export async function readThrough<K extends CacheKey, V>(
   keys: readonly K[],
   { keeper, store, inFlight, counts, clock }: ReadsOptions<K, V>,
@@ -34,5 +51,6 @@ export async function readThrough<K extends CacheKey, V>(
   } finally {
     for (const { key, fence } of reads) inFlight.closeFence(key, fence);
   }
+  counts.misses += keys.length - found.size;
   return found;
 }

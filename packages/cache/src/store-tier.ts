@@ -7,6 +7,7 @@ import { LoadLeases } from './load-leases.ts';
 import { NO_TAGS } from './loader.ts';
 import type { Life } from './memory-tier.ts';
 import { MutationQueue } from './mutation-queue.ts';
+import { type BatchReply, ReadBatch } from './read-batch.ts';
 import { StoreCalls, type StoreCallsOptions } from './store-calls.ts';
 import type { Store, StoreEntry, StoreWrite } from './store.ts';
 import { type Change, UnsyncedChanges } from './unsynced-changes.ts';
@@ -60,6 +61,8 @@ export interface StoreTierOptions extends StoreCallsOptions {
 }
 
 const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined, leasedFor: 0 };
+/** Keys in one question, unless one caller asks for more. */
+const ASKED_AT_ONCE = 500;
 /** Keys or tags of which a change is repeated in one call. */
 const REPEATED_AT_ONCE = 500;
 
@@ -74,6 +77,8 @@ export class StoreTier<V> {
   readonly #queue = new MutationQueue();
   readonly #unsynced = new UnsyncedChanges();
   #unreadable = 0;
+  /** Where questions of this turn of the event loop go. */
+  #batch: ReadBatch | undefined;
   #repair: Timer | undefined;
   #closed = false;
 
@@ -92,21 +97,50 @@ export class StoreTier<V> {
     return { failures: failures + this.#unreadable, openings, breakerState, unsynced: this.#unsynced.size };
   }
 
-  /** One answer for each key, in order. Waits for changes of the keys that are under way. */
+  /** One answer for each key, in order. Waits for changes of the keys that are under way. What is asked in one turn of the event loop is one question. */
   async read(keys: readonly CacheKey[], tags: readonly string[]): Promise<readonly StoreAnswer<V>[]> {
     const names = keys.map(toStoreKey);
-    const readable = await this.#readable(names);
+    const isCalm = this.#queue.isIdle && this.#unsynced.size === 0;
+    const readable = isCalm ? names : await this.#readable(names);
     if (readable.length === 0) return names.map(() => NO_ANSWER);
+    const batch = this.#batchFor(readable.length);
+    const from = batch.add(readable, tags);
+    const reply = await batch.reply;
+    if (reply === undefined) return names.map(() => NO_ANSWER);
+    if (readable === names) return names.map((_, index) => this.#answer(reply.entries[from + index], reply.askedAt));
+    const answers = new Map(readable.map((name, index) => [name, reply.entries[from + index]]));
+    return names.map((name) => this.#answer(answers.get(name), reply.askedAt));
+  }
+
+  /** {@link StoreTier.read} for one key. */
+  async readOne(key: CacheKey): Promise<StoreAnswer<V>> {
+    if (!this.#queue.isIdle || this.#unsynced.size > 0) return (await this.read([key], NO_TAGS))[0] ?? NO_ANSWER;
+    const batch = this.#batchFor(1);
+    const position = batch.keys.push(toStoreKey(key)) - 1;
+    const reply = await batch.reply;
+    return reply === undefined ? NO_ANSWER : this.#answer(reply.entries[position], reply.askedAt);
+  }
+
+  #batchFor(size: number): ReadBatch {
+    if (this.#batch !== undefined && this.#batch.keys.length + size <= ASKED_AT_ONCE) return this.#batch;
+    const batch = new ReadBatch(() => {
+      if (this.#batch === batch) this.#batch = undefined;
+      return this.#ask(batch);
+    });
+    this.#batch = batch;
+    batch.sendSoon();
+    return batch;
+  }
+
+  async #ask({ keys, tags }: ReadBatch): Promise<BatchReply | undefined> {
     const { store, namespace, clock } = this.#options;
     // The remaining time is counted from before the question: an entry may be dropped a little early, never late.
     const askedAt = clock.now();
     try {
-      const entries = await this.#calls.run('read', () => store.getMany(namespace, readable, { tags }));
-      if (readable.length === 1 && names.length === 1) return [this.#answer(entries[0], askedAt)];
-      const answers = new Map(readable.map((name, index) => [name, this.#answer(entries[index], askedAt)]));
-      return names.map((name) => answers.get(name) ?? NO_ANSWER);
+      const entries = await this.#calls.run('read', () => store.getMany(namespace, keys, { tags: [...tags] }));
+      return { entries, askedAt };
     } catch {
-      return names.map(() => NO_ANSWER);
+      return undefined;
     }
   }
 
@@ -198,7 +232,6 @@ export class StoreTier<V> {
 
   /** Which of the keys the store can be believed about, after waiting for and repairing what can be. */
   async #readable(names: readonly string[]): Promise<readonly string[]> {
-    if (this.#queue.isIdle && this.#unsynced.size === 0) return names;
     const changing = names.filter((name) => this.#queue.isPending(name));
     const { timeout } = this.#options;
     if (changing.length > 0) await this.#quietly(deadline(() => this.#queue.settled(changing), { timeout }));

@@ -24,8 +24,8 @@ import {
 import { Loads } from './loads.ts';
 import { ManyLoads } from './many-loads.ts';
 import { MemoryCache } from './memory-cache.ts';
-import { type Held, MemoryTier, adopt, memoryOf } from './memory-tier.ts';
-import { type ReadsOptions, readThrough } from './reads.ts';
+import { type Held, type MemoryTier, memoryTier } from './memory-tier.ts';
+import { type ReadsOptions, readOneThrough, readThrough } from './reads.ts';
 import { StoreTier } from './store-tier.ts';
 import { TagHistory } from './tag-history.ts';
 import { observeTiered } from './telemetry.ts';
@@ -61,11 +61,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const { memory, store, bus, namespace, clock, storeTimeout: timeout, refreshAhead: eagerness, name } = resolved;
     this.#options = resolved;
     const history = new TagHistory();
-    const isOwn = !(memory instanceof MemoryCache);
-    if (!isOwn) adopt(memory);
-    const cache = isOwn ? memoryOf(name === undefined ? memory : { name, ...memory }, clock) : memory;
-    const ttl = isOwn ? (memory.ttl ?? Infinity) : Infinity;
-    this.#memory = new MemoryTier(cache, { clock, ttl, eagerness, history });
+    this.#memory = memoryTier(memory, { clock, eagerness, history, name });
     this.#store = store && new StoreTier({ ...resolved, store, timeout });
     this.#inFlight = new InFlight(history);
     const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
@@ -94,7 +90,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const held = this.#freshIn(key);
     if (held !== undefined) return held.value;
     checkKey(key);
-    return (await this.#readMissing([key], options.signal)).get(key);
+    if (this.#reads !== undefined) return abortable(readOneThrough(key, this.#reads), options.signal);
+    this.#counts.misses++;
+    return undefined;
   }
 
   /** The fresh values there are, in the order of the keys, with one question to the store. @throws ClosedError */
@@ -109,7 +107,11 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     }
     const missing = unique.filter((key) => !found.has(key));
     if (missing.length === 0) return found;
-    return inOrder(unique, found, await this.#readMissing(missing, options.signal));
+    if (this.#reads !== undefined) {
+      return inOrder(unique, found, await abortable(readThrough(missing, this.#reads), options.signal));
+    }
+    this.#counts.misses += missing.length;
+    return found;
   }
 
   /**
@@ -320,12 +322,6 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     if (held === undefined || held.failed || !this.#memory.isFresh(held)) return undefined;
     this.#counts.memoryHits++;
     return held;
-  }
-
-  async #readMissing(keys: readonly K[], signal: AbortSignal | undefined): Promise<Map<K, V>> {
-    const stored = this.#reads && (await abortable(readThrough(keys, this.#reads), signal));
-    this.#counts.misses += keys.length - (stored?.size ?? 0);
-    return stored ?? new Map<K, V>();
   }
 
   /** The load of `key` that is under way, or a new one. */

@@ -20,10 +20,10 @@ import type { Store } from './store.ts';
 export interface TieredCacheOptions<K, V> {
   /**
    * The memory tier: options, or a cache of your own, to be used by this one alone and closed by you. A `ttl` in the options is the longest a value stays in memory,
-   * before it is read from the store again.
+   * before it is read from the store again. `'none'` keeps nothing in this process, failures neither: every call asks the store.
    * @default {}
    */
-  readonly memory?: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>>;
+  readonly memory?: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>> | 'none';
   /** Where values are kept beyond this process. Not closed by the cache. */
   readonly store?: Store;
   /** Tells other processes of changes, and this one of theirs. Not closed by the cache. */
@@ -77,7 +77,7 @@ export interface TieredCacheOptions<K, V> {
 
 /** Checked, with every default filled in. */
 export interface ResolvedTieredOptions<K, V> {
-  readonly memory: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>>;
+  readonly memory: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>> | 'none';
   readonly store: Store | undefined;
   readonly bus: Bus | undefined;
   readonly ttl: number;
@@ -143,7 +143,7 @@ export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): R
 }
 
 function checkParts<K, V>({ memory, store, bus, codec, clock, namespace, singleFlight, name }: Filled<K, V>): void {
-  if (!(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
+  if (memory !== 'none' && !(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
   checkClock('clock', clock);
   if (checkName('namespace', namespace).includes(':')) {
     throw new RangeError(`\`namespace\` must not contain a colon, got ${JSON.stringify(namespace)}`);
