@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { argumentKey } from '../src/argument-key.ts';
@@ -78,6 +79,30 @@ const different: unknown[][] = [
   ['\ud801'],
   ['"'],
   ['\\"'],
+  ['#1'],
+  ['["1:a,]'],
+  ['"a'],
+  ['1:a'],
+  ['', 'a'],
+  ['a', ''],
+  [['a', undefined]],
+  [{ a: { b: 1 } }],
+  [{ a: { b: 1 }, b: undefined }],
+  [{ 'a:1,1:b': 2 }],
+  [{ '': 1 }],
+  [/a/gi],
+  [/a,0/],
+  [Object.assign(/a/g, { lastIndex: 1 })],
+  [new Set([new Set()])],
+  [new Set([1, 2])],
+  [new Set([2, 1])],
+  [new Map([[undefined, undefined]])],
+  [new Map([[NaN, 1]])],
+  [new Map([[0, 1]])],
+  [new BigInt64Array(1)],
+  [new BigUint64Array(1)],
+  [new ArrayBuffer(0)],
+  [new Uint8Array(0)],
 ];
 
 describe('the key of an argument list', () => {
@@ -104,24 +129,134 @@ describe('the key of an argument list', () => {
     expect(argumentKey([new Uint8Array(buffer, 1, 2)])).toBe(argumentKey([new Uint8Array([1, 2])]));
   });
 
-  test('is the same for equal lists, and different for different ones', () => {
-    const value = fc.anything({ withBigInt: true, withDate: true, withMap: true, withSet: true, withTypedArray: true });
-    fc.assert(
-      fc.property(fc.array(value, { maxLength: 3 }), fc.array(value, { maxLength: 3 }), (left, right) => {
-        const [one, other] = [tryKey(left), tryKey(right)];
-        if (one === undefined || other === undefined) return;
-        // JSON-like text of the same values: equal keys must mean equal values.
-        if (one === other) expect(left).toStrictEqual(right);
-        expect(tryKey(structuredClone(left))).toBe(tryKey(structuredClone(left)));
-      }),
-      { seed: 3, numRuns: 3_000 },
+  test('is the same if and only if two lists are equal in depth', () => {
+    const leaf = fc.oneof(
+      fc.constantFrom<unknown>(
+        0,
+        -0,
+        NaN,
+        1,
+        1n,
+        '',
+        '0',
+        'a',
+        'a,b',
+        'null',
+        '#0',
+        '"a',
+        '\ud800',
+        true,
+        null,
+        undefined,
+      ),
+      fc.anything({ maxDepth: 0, withBigInt: true, withDate: true, withTypedArray: true }),
     );
+    // Few keys and shallow values, so that many pairs are equal, or nearly.
+    const value = fc.anything({
+      values: [leaf, leaf],
+      key: fc.constantFrom('a', 'b', 'a,b', '1'),
+      maxDepth: 2,
+      maxKeys: 2,
+      withMap: true,
+      withSet: true,
+      withNullPrototype: true,
+    });
+    const list = fc.array(value, { maxLength: 2 });
+    const pair = fc.oneof(
+      fc.tuple(list, list),
+      list.map((args): [unknown[], unknown[]] => [args, args.map(reordered)]),
+    );
+    let equal = 0;
+    fc.assert(
+      fc.property(pair, ([left, right]) => {
+        const isEqual = isDeepStrictEqual(left.map(withOrder), right.map(withOrder));
+        if (isEqual) equal++;
+        expect(argumentKey(left) === argumentKey(right)).toBe(isEqual);
+      }),
+      { seed: 3, numRuns: 20_000 },
+    );
+    expect(equal).toBeGreaterThan(5_000);
+  });
+
+  test('is made of anything, or refused with a TypeError', () => {
+    const value = fc.anything({
+      withBigInt: true,
+      withBoxedValues: true,
+      withDate: true,
+      withMap: true,
+      withNullPrototype: true,
+      withObjectString: true,
+      withSet: true,
+      withSparseArray: true,
+      withTypedArray: true,
+    });
+    fc.assert(
+      fc.property(fc.array(value, { maxLength: 3 }), (args) => {
+        expect(tryKey(args)).toBe(tryKey(args.map(reordered)));
+      }),
+      { seed: 4, numRuns: 3_000 },
+    );
+  });
+
+  test('reads getters and proxies as what they show', () => {
+    const getter = {
+      get a(): number {
+        return 1;
+      },
+    };
+    expect(argumentKey([getter])).toBe(argumentKey([{ a: 1 }]));
+    expect(argumentKey([new Proxy({ a: 1 }, {})])).toBe(argumentKey([{ a: 1 }]));
+    expect(argumentKey([new Proxy([1], {})])).toBe(argumentKey([[1]]));
+    const hidden = new Proxy({ a: 1 }, { get: () => 2 });
+    expect(argumentKey([hidden])).toBe(argumentKey([{ a: 2 }]));
+    const failing = {
+      get a(): never {
+        throw new RangeError('no');
+      },
+    };
+    expect(() => argumentKey([failing])).toThrow(new RangeError('no'));
+  });
+
+  test('nests 500 deep, and says so past that', () => {
+    const nested = (depth: number, wrap: (inner: unknown) => unknown): unknown => {
+      let value: unknown = 1;
+      for (let level = 0; level < depth; level++) value = wrap(value);
+      return value;
+    };
+    const wraps: ((inner: unknown) => unknown)[] = [
+      (a) => [a],
+      (a) => ({ a }),
+      (a) => new Map([[a, a]]),
+      (a) => new Set([a]),
+    ];
+    for (const wrap of wraps.filter((each) => !(each(1) instanceof Map))) {
+      expect(argumentKey([nested(500, wrap)])).toBe(argumentKey([nested(500, wrap)]));
+    }
+    for (const wrap of wraps) {
+      for (const depth of [501, 100_000]) {
+        expect(() => argumentKey([nested(depth, wrap)])).toThrow(
+          /more than 500 objects inside of each other: pass a `key`/,
+        );
+      }
+    }
+  });
+
+  test('takes long lists and large values', () => {
+    const long = Array.from({ length: 200_000 }, (_, index) => index);
+    expect(argumentKey(long)).not.toBe(argumentKey(long.with(-1, -1)));
+    expect(argumentKey([long])).not.toBe(argumentKey(long));
+    const bytes = new Uint8Array(1_000_000);
+    expect(argumentKey([bytes])).not.toBe(argumentKey([bytes.with(-1, 1)]));
+    const text = 'x'.repeat(1_000_000);
+    expect(argumentKey([text])).not.toBe(argumentKey([`${text}x`]));
   });
 
   test('400 000 ids have 400 000 keys', () => {
     const keys = new Set<string>();
     for (let id = 0; id < 400_000; id++) keys.add(argumentKey([`user-${id.toString(36)}`]));
     expect(keys.size).toBe(400_000);
+    for (let id = 0; id < 400_000; id++) keys.add(argumentKey([id])).add(argumentKey(['user', id]));
+    expect(keys.size).toBe(1_200_000);
   });
 
   class Point {
@@ -137,6 +272,18 @@ describe('the key of an argument list', () => {
     ['an instance of a subclass', new Tagged()],
     ['a Map with a member of its own', Object.assign(new Map(), { extra: 1 })],
     ['a Date with a member of its own', Object.assign(new Date(0), { extra: 1 })],
+    ['a typed array with a member of its own', Object.assign(new Uint8Array(1), { extra: 1 })],
+    ['a DataView with a member of its own', Object.assign(new DataView(new ArrayBuffer(1)), { extra: 1 })],
+    ['an object that only inherits from Array', Object.create(Array.prototype)],
+    ['a SharedArrayBuffer', new SharedArrayBuffer(1)],
+    ['a boxed string', Object('s')],
+    ['a boxed bigint', Object(1n)],
+    [
+      'arguments',
+      (function () {
+        return arguments;
+      })(),
+    ], // eslint-disable-line
     ['an array with a member of its own', Object.assign([1], { extra: 1 })],
     ['an array with a hole', [, 1]], // eslint-disable-line no-sparse-arrays
     ['an object with a symbol member', { [Symbol('s')]: 1 }],
@@ -153,6 +300,54 @@ describe('the key of an argument list', () => {
     expect(() => argumentKey([{ deep: [value] }])).toThrow(/pass a `key` function/);
   });
 });
+
+/** The same value, with the members of all objects in the opposite order. */
+function reordered(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    // Holes stay where they are.
+    const copy: unknown[] = [];
+    copy.length = value.length;
+    for (const key of Object.keys(value)) copy[Number(key)] = reordered(value[Number(key)]);
+    return copy;
+  }
+  if (value instanceof Map) return new Map([...value].map(([key, item]) => [reordered(key), reordered(item)]));
+  if (value instanceof Set) return new Set([...value].map(reordered));
+  if (typeof value !== 'object' || value === null) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  const copy = Object.create(prototype as object | null) as Record<string, unknown>;
+  for (const key of Object.keys(value).toReversed()) {
+    const item = reordered((value as Record<string, unknown>)[key]);
+    Object.defineProperty(copy, key, { value: item, enumerable: true, configurable: true, writable: true });
+  }
+  return copy;
+}
+
+/** For a comparison that would not look at the order of a Map or a Set. */
+function withOrder(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withOrder);
+  if (value instanceof Map)
+    return new Boxed(
+      'Map',
+      [...value].map(([key, item]) => [withOrder(key), withOrder(item)]),
+    );
+  if (value instanceof Set) return new Boxed('Set', [...value].map(withOrder));
+  if (typeof value !== 'object' || value === null) return value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype !== Object.prototype && prototype !== null) return value;
+  const copy = Object.create(prototype as object | null) as Record<string, unknown>;
+  for (const key of Object.keys(value)) copy[key] = withOrder((value as Record<string, unknown>)[key]);
+  return copy;
+}
+
+class Boxed {
+  readonly kind: string;
+  readonly items: unknown[];
+  constructor(kind: string, items: unknown[]) {
+    this.kind = kind;
+    this.items = items;
+  }
+}
 
 function tryKey(args: unknown[]): string | undefined {
   try {

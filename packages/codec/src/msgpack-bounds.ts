@@ -4,67 +4,80 @@ import { CodecError } from './codec-error.ts';
 const TIMESTAMP = 0xff;
 const UNDEFINED = 0x00;
 
+const NONE = -1;
+const SIZED = -2;
+const CONTAINER = -3;
+const EXTENSION = -4;
+
+interface Tokens {
+  /** By the first byte of a token: how many bytes follow it, or one of the kinds above. */
+  readonly sizes: Int8Array;
+  /** By the first byte of a token: how many values belong to it. */
+  readonly items: Uint8Array;
+}
+
+/** As the MessagePack specification lays them out (github.com/msgpack/msgpack/blob/master/spec.md). */
+function layOut(): Tokens {
+  const sizes = new Int8Array(256);
+  const items = new Uint8Array(256);
+  for (let size = 0; size < 16; size++) {
+    items[0x80 + size] = 2 * size; // a short map
+    items[0x90 + size] = size; // a short array
+  }
+  for (let size = 0; size < 32; size++) sizes[0xa0 + size] = size; // a short string
+  sizes[0xc1] = NONE;
+  sizes.fill(SIZED, 0xc4, 0xc7); // bytes
+  sizes.fill(EXTENSION, 0xc7, 0xca);
+  sizes.set([4, 8, 1, 2, 4, 8, 1, 2, 4, 8], 0xca); // floats, unsigned integers, integers
+  sizes.fill(EXTENSION, 0xd4, 0xd9);
+  sizes.fill(SIZED, 0xd9, 0xdc); // strings
+  sizes.fill(CONTAINER, 0xdc, 0xe0); // arrays and maps
+  return { sizes, items };
+}
+
+const TOKENS: Tokens = /*@__PURE__*/ layOut();
+
 /**
  * Walks a MessagePack payload without building anything and throws unless it is one whole value. A decoder that trusts an array header of five bytes
  * allocates for four billion items; here every announced item must still have a byte of its own.
  */
 export function checkBounds(payload: Buffer): void {
+  const { sizes, items } = TOKENS;
   let pending = 1;
   let at = 0;
   while (pending > 0) {
     if (at >= payload.length) fail('it ends early');
-    const { next, items } = readToken(payload, at);
-    pending += items - 1;
-    at = next;
+    const head = payload[at++] as number;
+    const size = sizes[head] as number;
+    pending += (items[head] as number) - 1;
+    if (size >= 0) at += size;
+    else if (size === SIZED) at = endOfBytes(payload, head, at);
+    else if (size === CONTAINER) {
+      const width = head % 2 === 0 ? 2 : 4;
+      pending += readSize(payload, at, width) * (head <= 0xdd ? 1 : 2);
+      at += width;
+    } else if (size === EXTENSION) at = endOfExtension(payload, head, at);
+    else fail(`byte ${head} starts no value`);
     if (pending > payload.length - at) fail('it announces more items than it has bytes');
   }
   if (at !== payload.length) fail('bytes follow the value');
 }
 
-interface Token {
-  /** Where the next token starts. */
-  readonly next: number;
-  /** How many values belong to this one. */
-  readonly items: number;
+function endOfBytes(payload: Buffer, head: number, at: number): number {
+  const width = 1 << (head - (head < 0xd9 ? 0xc4 : 0xd9));
+  return at + width + readSize(payload, at, width);
 }
 
-/** One token, as the MessagePack specification lays them out (github.com/msgpack/msgpack/blob/master/spec.md). */
-function readToken(payload: Buffer, at: number): Token {
-  const head = payload[at] as number;
-  const body = at + 1;
-  if (head <= 0x7f || head >= 0xe0) return { next: body, items: 0 }; // an integer of a few bits
-  if (head <= 0x8f) return { next: body, items: 2 * (head & 0x0f) }; // a short map
-  if (head <= 0x9f) return { next: body, items: head & 0x0f }; // a short array
-  if (head <= 0xbf) return { next: body + (head & 0x1f), items: 0 }; // a short string
-  if (head === 0xc0 || head === 0xc2 || head === 0xc3) return { next: body, items: 0 }; // nil, false, true
-  if (head >= 0xc4 && head <= 0xc6) return skip(payload, body, 1 << (head - 0xc4)); // bytes
-  if (head === 0xc7) return extension(payload, { type: body + 1, size: readSize(payload, body, 1) });
-  if (head === 0xca || head === 0xcb) return { next: body + (4 << (head - 0xca)), items: 0 }; // a float
-  if (head >= 0xcc && head <= 0xcf) return { next: body + (1 << (head - 0xcc)), items: 0 }; // an unsigned integer
-  if (head >= 0xd0 && head <= 0xd3) return { next: body + (1 << (head - 0xd0)), items: 0 }; // an integer
-  if (head === 0xd4 || head === 0xd6 || head === 0xd7)
-    return extension(payload, { type: body, size: 1 << (head - 0xd4) });
-  if (head >= 0xd9 && head <= 0xdb) return skip(payload, body, 1 << (head - 0xd9)); // a string
-  if (head >= 0xdc) return container(payload, head, body);
-  return fail(`byte ${head} starts no value`);
-}
-
-/** Arrays are 0xdc and 0xdd, maps 0xde and 0xdf: a size of two bytes or of four. */
-function container(payload: Buffer, head: number, body: number): Token {
-  const width = head % 2 === 0 ? 2 : 4;
-  const size = readSize(payload, body, width);
-  return { next: body + width, items: head <= 0xdd ? size : 2 * size };
-}
-
-function skip(payload: Buffer, at: number, width: number): Token {
-  return { next: at + width + readSize(payload, at, width), items: 0 };
-}
-
-function extension(payload: Buffer, { type, size }: { readonly type: number; readonly size: number }): Token {
+/** 0xc7 has its size in a byte; 0xd4 and up have one of a power of two. */
+function endOfExtension(payload: Buffer, head: number, at: number): number {
+  const type = head === 0xc7 ? at + 1 : at;
+  const size = head === 0xc7 ? readSize(payload, at, 1) : 1 << (head - 0xd4);
   const isDate = payload[type] === TIMESTAMP && (size === 1 || size === 4 || size === 8 || size === 12);
   const isUndefined = payload[type] === UNDEFINED && size === 1;
-  if (!isDate && !isUndefined) fail(`extension ${payload[type]} of ${size} bytes is not known`);
-  return { next: type + 1 + size, items: 0 };
+  if (head === 0xc8 || head === 0xc9 || (!isDate && !isUndefined)) {
+    fail(`extension ${payload[type]} of ${size} bytes is not known`);
+  }
+  return type + 1 + size;
 }
 
 function readSize(payload: Buffer, at: number, width: number): number {

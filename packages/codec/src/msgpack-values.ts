@@ -24,13 +24,15 @@ export function checkPackable(value: unknown): void {
 
 function checkObject(value: object): void {
   if (Array.isArray(value)) {
-    for (const item of value) checkPackable(item);
+    // Not `for … of`: this is half of what it costs to look at small values.
+    for (let index = 0; index < value.length; index++) checkPackable(value[index]);
     return;
   }
   if (value instanceof Uint8Array || value instanceof Date) return;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) refuse(`an instance of ${nameOf(value)}`);
-  for (const key of Object.keys(value)) {
+  // What it may inherit is looked at in vain: members of `Object.prototype` are not enumerable where all is well.
+  for (const key in value) {
     if (key === '__proto__') refuse('a member named __proto__');
     if (!key.isWellFormed()) refuse('a key with a lone surrogate');
     checkPackable((value as Record<string, unknown>)[key]);

@@ -1,15 +1,35 @@
-import { deserialize, serialize } from 'node:v8';
+import { DefaultSerializer, deserialize } from 'node:v8';
 import type { Codec } from './codec.ts';
-import { FramedCodec } from './framed-codec.ts';
+import { HEADER_SIZE } from './frame.ts';
+import { FramedCodec, type RoomyFormat } from './framed-codec.ts';
+
+const ROOM: Buffer = /*@__PURE__*/ Buffer.alloc(HEADER_SIZE);
+/** What starts a typed array in Node.js's use of V8's format. */
+const HOST_OBJECT = 0x5c;
+
+const format: RoomyFormat<unknown> = {
+  id: 2,
+  serialize: (value) => withRoom(value).subarray(HEADER_SIZE),
+  serializeWithRoom: withRoom,
+  deserialize(payload): unknown {
+    // Typed arrays in the result are views of what is deserialized: where there may be one, it is a copy.
+    const isCopied = payload.includes(HOST_OBJECT);
+    return deserialize(isCopied ? Uint8Array.prototype.slice.call(payload) : payload);
+  },
+};
+
+/** As `v8.serialize`, after as many bytes as a frame's header has. An even number, so that texts of two-byte characters are where they are to be. */
+function withRoom(value: unknown): Buffer {
+  const serializer = new DefaultSerializer();
+  serializer.writeRawBytes(ROOM);
+  serializer.writeHeader();
+  serializer.writeValue(value);
+  return serializer.releaseBuffer();
+}
 
 /**
  * V8's structured clone format: the widest choice of values (`undefined`, `Date`, `Map`, `Set`, bigints, typed arrays, errors, cycles).
  * Functions and symbols are refused; class instances come back as plain objects. Bytes written by a newer major version of Node.js may be
  * refused by an older one, as a `CodecError`.
  */
-export const v8Codec: Codec<unknown> = /*@__PURE__*/ new FramedCodec<unknown>({
-  id: 2,
-  serialize,
-  // A copy: typed arrays in the result are views of what is deserialized.
-  deserialize: (payload): unknown => deserialize(Uint8Array.prototype.slice.call(payload)),
-});
+export const v8Codec: Codec<unknown> = /*@__PURE__*/ new FramedCodec<unknown>(format);
