@@ -70,7 +70,8 @@ function sendEach(redis: RedisClient, commands: readonly RedisCommand[], withSou
     if (run === 'set') return redis.set(...(args as Parameters<RedisClient['set']>));
     if (run === 'hsetnx') return redis.hsetnx(...(args as Parameters<RedisClient['hsetnx']>));
     if (typeof run === 'string') throw new TypeError(`${run} would not go to a master`);
-    if (withSource) return redis.evalBuffer?.(run.source, 1, ...args) ?? redis.callBuffer('eval', [run.source, 1, ...args]);
+    if (withSource)
+      return redis.evalBuffer?.(run.source, 1, ...args) ?? redis.callBuffer('eval', [run.source, 1, ...args]);
     return redis.evalshaBuffer?.(run.sha, 1, ...args) ?? redis.callBuffer('evalsha', [run.sha, 1, ...args]);
   };
   return Promise.all(commands.map((command) => send(command).catch((error: unknown) => new Failure(error))));

@@ -31,7 +31,7 @@ export const LAYOUT = {
 } as const;
 
 const FORMAT = '2';
-export const ID_LENGTH = 12;
+const ID_LENGTH = 12;
 
 /** Sets `now`, `head` (empty if what is stored is not ours), and `state`, which is empty for a placeholder too: it says no more than an absence. */
 export const OPEN_ENTRY: string = `
@@ -46,7 +46,7 @@ local function holder() return string.sub(head, ${LAYOUT.holder + 1}, ${LAYOUT.h
 
 /** What is stored, taken apart. */
 export interface RedisEntry {
-  /** Tells what is stored from anything that was or will be; empty where nothing is. */
+  /** Tells what is stored from anything that was or will be: its bytes, as characters; empty where nothing is. */
   readonly state: string;
   /** 0 without a lease. */
   readonly leasedUntil: number;
@@ -78,6 +78,10 @@ export function randomId(): string {
     used = 0;
   }
   return random.toString('base64url', used, (used += RANDOM_BYTES));
+}
+
+export function isId(text: string): boolean {
+  return /^[\w-]{12}$/.test(text);
 }
 
 /** A value whose expiry, unless it is never, is for Redis to fill in. */

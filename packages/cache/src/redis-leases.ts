@@ -120,12 +120,13 @@ export class RedisLeases implements StoreLeases {
     const { fenceFor } = this.#options;
     const read = unpackVersion(version);
     if (read === undefined) return undefined;
-    const { generation, state } = read;
+    const { generation } = read;
+    const expected = Buffer.from(read.state, 'latin1');
     const token = generation + randomId();
     const lasting = lastingOf(ttl);
     const terms = [lasting, Math.max(lasting, fenceFor), packMark('P')];
     return {
-      command: { run: ACQUIRE, args: [entryName(start, key), state, trustedUntil(read, fenceFor), token, ...terms] },
+      command: { run: ACQUIRE, args: [entryName(start, key), expected, trustedUntil(read, fenceFor), token, ...terms] },
       generation,
       // Nothing had happened to the key until now: the version is as good as one that is read now.
       answer: (readAt) => ({ token, version: packVersion({ ...read, readAt }) }),

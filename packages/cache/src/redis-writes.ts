@@ -99,7 +99,8 @@ export class RedisWrites {
     const isForEver = ttl >= LONGEST_TTL;
     const value = packValue({ generation, sequence, tags, bytes, expires: isForEver ? Infinity : 0 });
     const [life, kept] = isForEver ? ['', ''] : [Math.max(1, Math.floor(ttl)), Math.max(Math.ceil(ttl), fenceFor)];
-    const [state, until] = 'state' in when ? [when.state, trustedUntil(when, fenceFor)] : ['*', ''];
+    const [state, until] =
+      'state' in when ? [Buffer.from(when.state, 'latin1'), trustedUntil(when, fenceFor)] : ['*', ''];
     return { run: WRITE, args: [entryName(start, key), state, until, value, life, kept, lease] };
   }
 }

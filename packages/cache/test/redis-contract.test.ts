@@ -1,7 +1,7 @@
 import { type RedisServer, type RedisClusterServers, startRedis, startRedisCluster } from '@perf/testkit';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
 import { type RedisClient, redisStore } from '../src/redis.ts';
 import { storeContract } from './contract/store-contract.ts';
 
@@ -28,11 +28,17 @@ const nodes = (): { host: string; port: number }[] => cluster.nodes.map(({ port 
 
 const clientsOf: [name: string, connect: () => RedisClient][] = [
   ['ioredis 6 and RESP3', () => kept(new ioredis6.Redis(server.url))],
-  ['ioredis 6 and RESP2, with a prefix of the client', () => kept(new ioredis6.Redis(server.url, { protocol: 2, keyPrefix: 'own:' }))],
+  [
+    'ioredis 6 and RESP2, with a prefix of the client',
+    () => kept(new ioredis6.Redis(server.url, { protocol: 2, keyPrefix: 'own:' })),
+  ],
   ['ioredis 5, with numbers as text', () => kept(new ioredis5.Redis(server.url, { stringNumbers: true }))],
   ['ioredis 6 that pipelines by itself', () => kept(new ioredis6.Redis(server.url, { enableAutoPipelining: true }))],
   ['a Cluster of three and ioredis 6', () => kept(new ioredis6.Cluster(nodes()))],
-  ['a Cluster of three and ioredis 6 that pipelines by itself', () => kept(new ioredis6.Cluster(nodes(), { enableAutoPipelining: true }))],
+  [
+    'a Cluster of three and ioredis 6 that pipelines by itself',
+    () => kept(new ioredis6.Cluster(nodes(), { enableAutoPipelining: true })),
+  ],
   ['a Cluster of three and ioredis 5', () => kept(new ioredis5.Cluster(nodes(), { scaleReads: 'all' }))],
 ];
 let runs = 0;
