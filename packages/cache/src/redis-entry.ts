@@ -33,8 +33,10 @@ export const LAYOUT = {
 const FORMAT = '2';
 const ID_LENGTH = 12;
 
-/** Sets `now`, `head` (empty if what is stored is not ours), and `state`, which is empty for a placeholder too: it says no more than an absence. */
+/** Sets `target`, where changes go: the entry, or a second key for a copy of it, which is made by `change`. Sets `now`, `head` (empty if what is stored is not ours), and `state`, which is empty for a placeholder too: it says no more than an absence. */
 export const OPEN_ENTRY: string = `
+local target = KEYS[2] or KEYS[1]
+local function change() if KEYS[2] then redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE') end end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local head = redis.pcall('GETRANGE', KEYS[1], 0, ${LAYOUT.header - 1})

@@ -64,7 +64,7 @@ describe.each(kinds)('redisTracking, %s', (_kind, client) => {
     await listener.up();
     const [here, there] = [redisStore(mine), redisStore(client())];
     await there.setMany('ns', [{ ...write, key: 'warm' }]);
-    await listener.count(1);
+    await eventually(() => expect(listener.messages).toContainEqual({ namespace: 'ns', keys: ['warm'] }));
     listener.heard.length = 0;
     const keys = ['a,b', '', 'a:b', 'ключ', '\ud800', 'deleted'];
     await there.setMany(
@@ -72,6 +72,30 @@ describe.each(kinds)('redisTracking, %s', (_kind, client) => {
       keys.map((key) => ({ ...write, key })),
     );
     await here.setMany('ns', [{ ...write, key: 'mine' }]);
+    const entries = await here.getMany('ns', ['mine', 'mine too']);
+    const requests = ['mine', 'mine too'].map((key, index) => ({
+      key,
+      version: entries[index]?.version as string,
+      ttl: 5_000,
+    }));
+    const [lease, second] = await here.leases.acquire('ns', requests);
+    const held = [lease, second].map((each, index) => ({
+      key: requests[index]?.key as string,
+      token: each?.token as string,
+    }));
+    expect(await here.leases.extend('ns', held, 10_000)).toEqual([true, true]);
+    expect(await redisStore(client()).leases.acquire('ns', requests)).toMatchObject([
+      { token: undefined },
+      { token: undefined },
+    ]);
+    expect(
+      await here.setMany('ns', [
+        { ...write, key: 'mine', ifVersion: (lease as { version: string }).version, lease: lease?.token as string },
+        { ...write, key: 'mine too', ifVersion: 'outdated' },
+      ]),
+    ).toEqual([true, false]);
+    await here.leases.release('ns', held);
+    expect(await here.getMany('ns', ['mine', 'mine too'])).toMatchObject([{ leasedFor: 0 }, { leasedFor: 0 }]);
     await here.deleteMany('ns', ['mine']);
     await there.deleteMany('ns', ['deleted']);
     await there.setMany('ns', [{ ...write, key: 'last' }]);
@@ -215,6 +239,6 @@ describe('redisTracking', () => {
     expect(() => redisTracking(client, { prefix: 'a:b' })).toThrow(/`prefix` must not contain a colon/);
     expect(() => redisTracking(client, { heartbeat: -1 })).toThrow(/`heartbeat`/);
     expect(() => redisTracking(client, { channel: 'c' } as never)).toThrow(/no option `channel`/);
-    expect(() => redisTracking({ ...client, isCluster: true } as never)).toThrow(/use redisBus/);
+    expect(() => redisTracking({ isCluster: true } as never)).toThrow(/use redisBus/);
   });
 });
