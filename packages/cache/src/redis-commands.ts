@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import type { RedisArgument, RedisClient } from './redis-client.ts';
+import type { RedisArgument, RedisClient, RedisPipeline } from './redis-client.ts';
+import { scratchName } from './redis-keys.ts';
 
 /** A Lua script over one key. */
 export interface RedisScript {
   readonly source: string;
   readonly sha: string;
+  /** Whether it changes the entry it is given: then it may be given a second key, to leave the changed entry at. */
+  readonly changesEntry: boolean;
 }
 
 /** A command, or a script with its key and arguments. */
@@ -14,9 +17,12 @@ export interface RedisCommand {
   readonly args: readonly RedisArgument[];
 }
 
-export function redisScript(source: string): RedisScript {
-  return { source, sha: createHash('sha1').update(source).digest('hex') };
+export function redisScript(source: string, { changesEntry = false } = {}): RedisScript {
+  return { source, sha: createHash('sha1').update(source).digest('hex'), changesEntry };
 }
+
+/** Clients whose own changes the server is not to tell them of. */
+export const tracked: WeakSet<object> = /*@__PURE__*/ new WeakSet();
 
 /**
  * Runs commands in one round trip: on one Redis in their order, in a Cluster side by side. When a server does not know a script, the first command
@@ -50,18 +56,49 @@ async function sendTogether(
 ): Promise<unknown[]> {
   const pipeline = redis.pipeline();
   const sent = new Set<RedisScript>();
+  const isTracked = tracked.has(redis);
+  const positions: number[] = [];
+  let length = 0;
   for (const { run, args } of commands) {
-    if (typeof run === 'string') pipeline.callBuffer(run, args as RedisArgument[]);
-    // Once is enough for the server to know it.
-    else if (withSource && !sent.has(run)) pipeline.callBuffer('eval', [run.source, 1, ...args]);
-    else pipeline.callBuffer('evalsha', [run.sha, 1, ...args]);
-    if (typeof run !== 'string') sent.add(run);
+    if (typeof run === 'string') {
+      pipeline.callBuffer(run, args as RedisArgument[]);
+    } else {
+      // Once is enough for the server to know it.
+      const named: [string, string] = withSource && !sent.has(run) ? ['eval', run.source] : ['evalsha', run.sha];
+      sent.add(run);
+      if (isTracked && run.changesEntry) length += sendAsOwn(pipeline, named, args);
+      else pipeline.callBuffer(named[0], [named[1], 1, ...args]);
+    }
+    positions.push(length++);
   }
   const replies = (await pipeline.exec()) ?? [];
-  return commands.map((_, index) => {
-    const [error, reply] = replies[index] ?? [new Error('Redis gave no reply'), undefined];
-    return error === null ? reply : new Failure(error);
+  return positions.map((position, index) => {
+    const outcome = outcomeOf(replies[position]);
+    const isTransaction = position > (positions[index - 1] ?? -1) + 1;
+    if (!isTransaction || !Array.isArray(outcome)) return outcome;
+    return outcome[0] instanceof Error ? new Failure(outcome[0]) : (outcome[0] as unknown);
   });
+}
+
+/**
+ * Redis takes what a script changes for somebody else's change, and tells the very client that ran it. So the script leaves the changed entry at another name, if it does change it, and a
+ * command of the client's own moves it: all in one transaction. Without an entry there, that command fails and changes nothing.
+ *
+ * @returns how many replies come before the one that counts
+ */
+function sendAsOwn(pipeline: RedisPipeline, named: [string, string], args: readonly RedisArgument[]): number {
+  const [name, ...rest] = args as [string | Buffer, ...RedisArgument[]];
+  const scratch = scratchName(name);
+  pipeline.callBuffer('multi', []);
+  pipeline.callBuffer(named[0], [named[1], 2, name, scratch, ...rest]);
+  pipeline.callBuffer('rename', [scratch, name]);
+  pipeline.callBuffer('exec', []);
+  return 3;
+}
+
+function outcomeOf(outcome: [error: Error | null, reply: unknown] | undefined): unknown {
+  const [error, reply] = outcome ?? [new Error('Redis gave no reply'), undefined];
+  return error === null ? reply : new Failure(error);
 }
 
 /** As {@link sendTogether}, to whichever nodes of a Cluster. */

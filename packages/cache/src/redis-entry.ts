@@ -31,10 +31,12 @@ export const LAYOUT = {
 } as const;
 
 const FORMAT = '2';
-export const ID_LENGTH = 12;
+const ID_LENGTH = 12;
 
-/** Sets `now`, `head` (empty if what is stored is not ours), and `state`, which is empty for a placeholder too: it says no more than an absence. */
+/** Sets `target`, where changes go: the entry, or a second key for a copy of it, which is made by `change`. Sets `now`, `head` (empty if what is stored is not ours), and `state`, which is empty for a placeholder too: it says no more than an absence. */
 export const OPEN_ENTRY: string = `
+local target = KEYS[2] or KEYS[1]
+local function change() if KEYS[2] then redis.call('COPY', KEYS[1], KEYS[2], 'REPLACE') end end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local head = redis.pcall('GETRANGE', KEYS[1], 0, ${LAYOUT.header - 1})
@@ -46,7 +48,7 @@ local function holder() return string.sub(head, ${LAYOUT.holder + 1}, ${LAYOUT.h
 
 /** What is stored, taken apart. */
 export interface RedisEntry {
-  /** Tells what is stored from anything that was or will be; empty where nothing is. */
+  /** Tells what is stored from anything that was or will be: its bytes, as characters; empty where nothing is. */
   readonly state: string;
   /** 0 without a lease. */
   readonly leasedUntil: number;
@@ -78,6 +80,10 @@ export function randomId(): string {
     used = 0;
   }
   return random.toString('base64url', used, (used += RANDOM_BYTES));
+}
+
+export function isId(text: string): boolean {
+  return /^[\w-]{12}$/.test(text);
 }
 
 /** A value whose expiry, unless it is never, is for Redis to fill in. */

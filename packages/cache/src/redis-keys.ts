@@ -30,6 +30,12 @@ export function namespaceName(prefix: string, namespace: string): string {
   return `${prefix}::${namespace}`;
 }
 
+/** Where an entry is put together before it gets its name; outside of what is tracked. Nothing stays there. */
+export function scratchName(entry: string | Buffer): string {
+  const text = entry.toString();
+  return `${text.slice(0, text.indexOf(':'))}~`;
+}
+
 /** What a name stands for: an entry, or without `key` all of a namespace; `undefined` for a name of another kind. */
 export function parseName(name: Buffer, start: string): { namespace: string; key: string | undefined } | undefined {
   const from = Buffer.byteLength(start);

@@ -9,38 +9,40 @@ import type { HeldLease, LeaseAnswer, LeaseRequest, StoreLeases } from './store.
 /** A key lives at least as long as its lease, and as what it may have to remember. */
 const LIVE_ON = `
 local function liveOn(life)
-  local left = redis.call('PTTL', KEYS[1])
-  if left >= 0 and left < tonumber(life) then redis.call('PEXPIRE', KEYS[1], life) end
+  local left = redis.call('PTTL', target)
+  if left >= 0 and left < tonumber(life) then redis.call('PEXPIRE', target, life) end
 end`;
 
 /**
  * ARGV: the state that was read, the time until which it can be trusted or nothing, the holder, the lease's milliseconds, those that the key lives at least, and a placeholder for when
  * nothing is there. A lease of another generation has ended with that.
  */
-const ACQUIRE = /*@__PURE__*/ redisScript(`${OPEN_ENTRY}${LIVE_ON}
+const ACQUIRE = /*@__PURE__*/ redisScript(
+  `${OPEN_ENTRY}${LIVE_ON}
 if head ~= '' and holder() == ARGV[3] then return { 1, 0, now } end
 if state ~= ARGV[1] then return { 0, 0, now } end
 if ARGV[2] ~= '' and now >= tonumber(ARGV[2]) then return { 0, 0, now } end
 if head ~= '' and leased() > now and string.sub(holder(), 1, #ARGV[3] / 2) == string.sub(ARGV[3], 1, #ARGV[3] / 2) then
   return { 0, math.ceil(leased() - now), now }
 end
-if head == '' then redis.call('SET', KEYS[1], ARGV[6], 'PX', ARGV[5]) end
-redis.call('SETRANGE', KEYS[1], ${LAYOUT.leased}, struct.pack('<d', now + ARGV[4]) .. ARGV[3])
+if head == '' then redis.call('SET', target, ARGV[6], 'PX', ARGV[5]) else change() end
+redis.call('SETRANGE', target, ${LAYOUT.leased}, struct.pack('<d', now + ARGV[4]) .. ARGV[3])
 liveOn(ARGV[5])
-return { 1, 0, now }`);
+return { 1, 0, now }`,
+  { changesEntry: true },
+);
 
 /** ARGV: the holder, and the lease's new milliseconds and those that the key lives at least, or nothing to end it. */
-const HOLD = /*@__PURE__*/ redisScript(`${OPEN_ENTRY}${LIVE_ON}
+const HOLD = /*@__PURE__*/ redisScript(
+  `${OPEN_ENTRY}${LIVE_ON}
 if head == '' or holder() ~= ARGV[1] or leased() <= now then return 0 end
-if ARGV[2] ~= '' then
-  redis.call('SETRANGE', KEYS[1], ${LAYOUT.leased}, struct.pack('<d', now + ARGV[2]))
-  liveOn(ARGV[3])
-elseif state == '' then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('SETRANGE', KEYS[1], ${LAYOUT.leased}, struct.pack('<d', 0))
-end
-return 1`);
+if ARGV[2] == '' and state == '' and target == KEYS[1] then return redis.call('DEL', target) end
+change()
+redis.call('SETRANGE', target, ${LAYOUT.leased}, struct.pack('<d', ARGV[2] == '' and 0 or now + ARGV[2]))
+if ARGV[2] ~= '' then liveOn(ARGV[3]) end
+return 1`,
+  { changesEntry: true },
+);
 
 interface LeasesOptions {
   readonly redis: RedisClient;
@@ -120,12 +122,13 @@ export class RedisLeases implements StoreLeases {
     const { fenceFor } = this.#options;
     const read = unpackVersion(version);
     if (read === undefined) return undefined;
-    const { generation, state } = read;
+    const { generation } = read;
+    const expected = Buffer.from(read.state, 'latin1');
     const token = generation + randomId();
     const lasting = lastingOf(ttl);
     const terms = [lasting, Math.max(lasting, fenceFor), packMark('P')];
     return {
-      command: { run: ACQUIRE, args: [entryName(start, key), state, trustedUntil(read, fenceFor), token, ...terms] },
+      command: { run: ACQUIRE, args: [entryName(start, key), expected, trustedUntil(read, fenceFor), token, ...terms] },
       generation,
       // Nothing had happened to the key until now: the version is as good as one that is read now.
       answer: (readAt) => ({ token, version: packVersion({ ...read, readAt }) }),

@@ -1,6 +1,6 @@
 import type { RedisClient } from './redis-client.ts';
 import { type RedisCommand, redisScript, runAll } from './redis-commands.ts';
-import { ID_LENGTH, randomId } from './redis-entry.ts';
+import { isId, randomId } from './redis-entry.ts';
 import { namespaceName } from './redis-keys.ts';
 
 /**
@@ -71,9 +71,10 @@ export class RedisNamespaces {
   /** `undefined` when Redis has no such namespace, or no longer. */
   parse(reply: unknown, tags: readonly string[]): RedisNamespace | undefined {
     const [generation, sequence, floor, ...values] = reply as (Buffer | null)[];
-    if (generation?.length !== ID_LENGTH) return undefined;
+    const id = generation?.toString('latin1') ?? '';
+    if (!isId(id)) return undefined;
     return {
-      generation: generation.toString('latin1'),
+      generation: id,
       sequence: Number(sequence ?? 0),
       floor: Number(floor ?? 0),
       tags: new Map(tags.map((tag, index) => [tag, numberOf(values[index])])),

@@ -1,6 +1,7 @@
 import { type Closeable, checkDuration, checkOptions } from '@perf/core';
 import type { Bus, BusListener } from './bus.ts';
 import type { RedisSubscriber, RedisTrackingClient } from './redis-client.ts';
+import { tracked } from './redis-commands.ts';
 import { checkPrefix, parseName } from './redis-keys.ts';
 import { RedisListeners } from './redis-listeners.ts';
 import { RedisSubscription, SUBSCRIBER_OPTIONS } from './redis-subscription.ts';
@@ -20,9 +21,6 @@ export interface RedisTracking extends Bus, Closeable {}
 const CHANNEL = '__redis__:invalidate';
 
 const SOURCE = 'redis';
-
-/** A connection tracks one set of prefixes. */
-const tracked = new WeakSet<object>();
 
 /**
  * Server-assisted invalidation (`CLIENT TRACKING`): Redis tells of every change of a key under the prefix, whoever made it and how (a cache, `redis-cli`, expiry, eviction, `FLUSHALL`), but those made through this

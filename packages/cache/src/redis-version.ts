@@ -4,21 +4,22 @@ export interface RedisVersion {
   readonly sequence: number;
   /** Milliseconds of Redis's clock. */
   readonly readAt: number;
-  /** Empty where nothing was. */
+  /** The bytes of it, as characters; empty where nothing was. */
   readonly state: string;
 }
 
 export function packVersion({ generation, sequence, readAt, state }: RedisVersion): string {
-  return `${readAt}/${sequence}/${generation}/${state}`;
+  return `${readAt}/${sequence}/${generation}${state}`;
 }
+
+/** Any bytes may be the state of somebody else's making, as characters up to 255. */
+const VERSION = /^(\d+)\/(\d+)\/([\w-]{12})([^]{14})?$/;
 
 /** `undefined` for what {@link packVersion} has not made. */
 export function unpackVersion(version: string): RedisVersion | undefined {
-  const [readAt, sequence, generation, state] = version.split('/');
-  if (generation === undefined || state === undefined || generation === '') return undefined;
-  const numbers = { readAt: Number(readAt), sequence: Number(sequence) };
-  if (!Number.isSafeInteger(numbers.readAt) || !Number.isSafeInteger(numbers.sequence)) return undefined;
-  return { ...numbers, generation, state };
+  const [, readAt, sequence, generation, state = ''] = VERSION.exec(version) ?? [];
+  if (generation === undefined) return undefined;
+  return { readAt: Number(readAt), sequence: Number(sequence), generation, state };
 }
 
 /**

@@ -10,18 +10,21 @@ import type { StoreWrite } from './store.ts';
  * ARGV: the state that must be there or '*', the time until which it can be trusted or nothing, the value, its milliseconds or nothing, those that Redis keeps it, and the holder of the lease
  * that must be the last one or nothing. A write that is there already was sent twice by a client that lost its connection in between.
  */
-const WRITE = /*@__PURE__*/ redisScript(`${OPEN_ENTRY}
+const WRITE = /*@__PURE__*/ redisScript(
+  `${OPEN_ENTRY}
 if state == string.sub(ARGV[3], 1, ${LAYOUT.state}) then return 1 end
 if ARGV[1] ~= '*' and state ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '' and now >= tonumber(ARGV[2]) then return 0 end
 if ARGV[6] ~= '' and (head == '' or holder() ~= ARGV[6]) then return 0 end
 if ARGV[4] == '' then
-  redis.call('SET', KEYS[1], ARGV[3])
+  redis.call('SET', target, ARGV[3])
 else
-  redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[5])
-  redis.call('SETRANGE', KEYS[1], ${LAYOUT.expires}, struct.pack('<d', now + ARGV[4]))
+  redis.call('SET', target, ARGV[3], 'PX', ARGV[5])
+  redis.call('SETRANGE', target, ${LAYOUT.expires}, struct.pack('<d', now + ARGV[4]))
 end
-return 1`);
+return 1`,
+  { changesEntry: true },
+);
 
 /** Past this Redis could not add the time of day. */
 const LONGEST_TTL: number = 2 ** 52;
@@ -99,7 +102,8 @@ export class RedisWrites {
     const isForEver = ttl >= LONGEST_TTL;
     const value = packValue({ generation, sequence, tags, bytes, expires: isForEver ? Infinity : 0 });
     const [life, kept] = isForEver ? ['', ''] : [Math.max(1, Math.floor(ttl)), Math.max(Math.ceil(ttl), fenceFor)];
-    const [state, until] = 'state' in when ? [when.state, trustedUntil(when, fenceFor)] : ['*', ''];
+    const [state, until] =
+      'state' in when ? [Buffer.from(when.state, 'latin1'), trustedUntil(when, fenceFor)] : ['*', ''];
     return { run: WRITE, args: [entryName(start, key), state, until, value, life, kept, lease] };
   }
 }

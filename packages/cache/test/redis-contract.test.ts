@@ -1,8 +1,8 @@
 import { type RedisServer, type RedisClusterServers, startRedis, startRedisCluster } from '@perf/testkit';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
-import { afterAll, beforeAll, describe } from 'vitest';
-import { type RedisClient, redisStore } from '../src/redis.ts';
+import { afterAll, beforeAll } from 'vitest';
+import { type RedisClient, redisStore, redisTracking } from '../src/redis.ts';
 import { storeContract } from './contract/store-contract.ts';
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -26,6 +26,14 @@ afterAll(async () => {
 
 const nodes = (): { host: string; port: number }[] => cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
 
+/** Whose changes of entries are transactions. */
+function trackedClient(): RedisClient {
+  const client = kept(new ioredis6.Redis(server.url));
+  const tracking = redisTracking(client);
+  clients.push({ disconnect: () => void tracking.close() });
+  return client;
+}
+
 const clientsOf: [name: string, connect: () => RedisClient][] = [
   ['ioredis 6 and RESP3', () => kept(new ioredis6.Redis(server.url))],
   [
@@ -33,6 +41,7 @@ const clientsOf: [name: string, connect: () => RedisClient][] = [
     () => kept(new ioredis6.Redis(server.url, { protocol: 2, keyPrefix: 'own:' })),
   ],
   ['ioredis 5, with numbers as text', () => kept(new ioredis5.Redis(server.url, { stringNumbers: true }))],
+  ['ioredis 6 with server-assisted tracking', () => trackedClient()],
   ['ioredis 6 that pipelines by itself', () => kept(new ioredis6.Redis(server.url, { enableAutoPipelining: true }))],
   ['a Cluster of three and ioredis 6', () => kept(new ioredis6.Cluster(nodes()))],
   [

@@ -1,9 +1,9 @@
 import { type RedisServer, startRedis } from '@perf/testkit';
-import { Cluster, Redis } from 'ioredis';
+import fc from 'fast-check';
+import { type Cluster, Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { TieredCache, type TieredCacheOptions } from '../src/index.ts';
-import { type RedisBus, type RedisClient, redisBus, redisStore } from '../src/redis.ts';
-import { storeContract } from './contract/store-contract.ts';
+import { type RedisBus, redisBus, redisStore } from '../src/redis.ts';
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 /** Waits until `check` no longer fails. */
@@ -26,16 +26,6 @@ afterAll(async () => {
   await server.stop();
 });
 
-storeContract('redisStore', async () => ({
-  stores: [redisStore(connect()), redisStore(connect({ keyPrefix: '' }))],
-  wait,
-}));
-
-storeContract('redisStore over RESP2 with a prefix', async () => ({
-  stores: [redisStore(connect({ protocol: 2 }), { prefix: 'app' }), redisStore(connect(), { prefix: 'app' })],
-  wait,
-}));
-
 describe('redisStore', () => {
   let redis: Redis;
   let namespace: string;
@@ -55,25 +45,105 @@ describe('redisStore', () => {
 
   test('many keys are one round trip, without KEYS and SCAN', async () => {
     const store = redisStore(redis);
-    await store.getMany(namespace, ['warm']);
+    // Teaches the server the scripts.
+    const [warm] = await store.getMany(namespace, ['warm']);
+    await store.setMany(namespace, [{ ...write, ifVersion: warm?.version as string }]);
+    await store.invalidateTags(namespace, ['w']);
+    await store.clear(namespace);
     const monitor = await connect().monitor();
     const seen: string[][] = [];
     monitor.on('monitor', (_time: string, args: string[]) => seen.push(args));
     const pipelines = vi.spyOn(redis, 'pipeline');
     const keys = Array.from({ length: 50 }, (_, index) => `k${index}`);
-    const entries = await store.getMany(namespace, keys);
-    await store.setMany(
-      namespace,
-      keys.map((key, index) => ({ ...write, key, ifVersion: entries[index]?.version as string })),
-    );
+    const entries = await store.getMany(namespace, keys, { tags: ['x'] });
+    const writes = keys.map((key, index) => ({
+      ...write,
+      key,
+      tags: ['x'],
+      ifVersion: entries[index]?.version as string,
+    }));
+    await store.setMany(namespace, writes);
+    await store.invalidateTags(namespace, ['y']);
+    await store.getMany(namespace, keys, { tags: ['x'] });
     await store.deleteMany(namespace, keys);
     await store.clear(namespace);
-    expect(pipelines).toHaveBeenCalledTimes(3);
+    expect(pipelines).toHaveBeenCalledTimes(6);
+    pipelines.mockRestore();
     await redis.ping();
     await eventually(() => expect(seen.at(-1)?.[0]?.toLowerCase()).toBe('ping'));
     monitor.disconnect();
     const names = new Set(seen.map(([name]) => name?.toLowerCase()));
-    expect(names).toEqual(new Set(['evalsha', 'get', 'getrange', 'ping', 'pttl', 'set', 'time']));
+    const ofScripts = ['del', 'getrange', 'hincrby', 'hlen', 'hset', 'set', 'setrange'];
+    expect(names).toEqual(new Set(['evalsha', 'hmget', 'mget', 'ping', 'time', ...ofScripts]));
+  });
+
+  test('reads of one turn are one round trip, and one that is wrong fails alone', async () => {
+    const store = redisStore(redis);
+    await store.setMany(namespace, [write, { ...write, key: 'l', bytes: Buffer.from('w') }]);
+    const pipelines = vi.spyOn(redis, 'pipeline');
+    const [k, wrong, both] = await Promise.allSettled([
+      store.getMany(namespace, ['k']),
+      store.getMany(namespace, [5 as never]),
+      Promise.resolve().then(() => store.getMany(namespace, ['l', 'k'], { tags: ['x'] })),
+    ]);
+    expect(pipelines).toHaveBeenCalledTimes(1);
+    pipelines.mockRestore();
+    expect(wrong.status).toBe('rejected');
+    expect(k).toMatchObject({ value: [{ bytes: Buffer.from('v') }] });
+    expect(both).toMatchObject({ value: [{ bytes: Buffer.from('w') }, { bytes: Buffer.from('v') }] });
+  });
+
+  test('thousands of keys at once, and thousands of calls', async () => {
+    const store = redisStore(redis);
+    const keys = Array.from({ length: 2_345 }, (_, index) => `k${index}`);
+    await store.setMany(
+      namespace,
+      keys.map((key) => ({ key, bytes: Buffer.from(key), ttl: 60_000 })),
+    );
+    const together = await store.getMany(namespace, keys);
+    expect(together.map(({ bytes }) => String(bytes))).toEqual(keys);
+    const alone = await Promise.all(keys.map((key) => store.getMany(namespace, [key])));
+    expect(alone.map(([entry]) => String(entry?.bytes))).toEqual(keys);
+  });
+
+  test('tags are asked for once more only where one was invalidated since the entry was written', async () => {
+    const store = redisStore(redis);
+    const tagged = (key: string, tags: string[]): object => ({ ...write, key, tags });
+    await store.setMany(namespace, [tagged('a', ['x']), tagged('b', ['y'])] as never);
+    const pipelines = vi.spyOn(redis, 'pipeline');
+    const trips = async (keys: string[], tags: string[] = []): Promise<number> => {
+      pipelines.mockClear();
+      await store.getMany(namespace, keys, { tags });
+      return pipelines.mock.calls.length;
+    };
+    expect(await trips(['a', 'b'])).toBe(1);
+    await store.invalidateTags(namespace, ['z']);
+    expect(await trips(['a', 'b'])).toBe(2);
+    expect(await trips(['a', 'b'], ['x', 'y'])).toBe(1);
+    pipelines.mockClear();
+    const [a, b] = await Promise.all([store.getMany(namespace, ['a']), store.getMany(namespace, ['b'])]);
+    expect([a[0]?.bytes, b[0]?.bytes]).toEqual([Buffer.from('v'), Buffer.from('v')]);
+    expect(pipelines).toHaveBeenCalledTimes(2);
+    pipelines.mockRestore();
+  });
+
+  test('forgets the tags that were invalidated longest ago, and what may have had them', async () => {
+    const store = redisStore(redis);
+    const tagged = (key: string, tags: string[]): object => ({ ...write, key, tags });
+    await store.setMany(namespace, [tagged('old', ['first']), tagged('bare', [])] as never);
+    await store.invalidateTags(namespace, ['first']);
+    const tags = Array.from({ length: 6_000 }, (_, index) => `t${index}`);
+    for (let from = 0; from < tags.length; from += 10)
+      await store.invalidateTags(namespace, tags.slice(from, from + 10));
+    expect(await redis.hlen(`perf::${namespace}`)).toBeLessThan(4_100);
+    await store.setMany(namespace, [tagged('new', ['first', 't0'])] as never);
+    const alive = async (): Promise<boolean[]> => {
+      const entries = await store.getMany(namespace, ['old', 'bare', 'new']);
+      return entries.map(({ bytes }) => bytes !== undefined);
+    };
+    expect(await alive()).toEqual([false, true, true]);
+    await store.invalidateTags(namespace, ['t0']);
+    expect(await alive()).toEqual([false, true, false]);
   });
 
   test('survives that Redis forgets the scripts', async () => {
@@ -119,9 +189,109 @@ describe('redisStore', () => {
     expect((await store.getMany(namespace, ['k']))[0]?.bytes).toBeUndefined();
   });
 
+  test('nothing comes back after Redis has lost the namespace, tags that were invalidated neither', async () => {
+    const store = redisStore(redis);
+    await store.setMany(namespace, [{ ...write, tags: ['x'] }]);
+    const [before] = await store.getMany(namespace, ['k']);
+    await store.invalidateTags(namespace, ['x']);
+    await redis.del(`perf::${namespace}`);
+    expect((await store.getMany(namespace, ['k']))[0]?.bytes).toBeUndefined();
+    expect(await store.setMany(namespace, [{ ...write, ifVersion: before?.version as string }])).toEqual([false]);
+  });
+
+  test('whatever bytes are under a key, they are nothing or what follows a header', async () => {
+    const store = redisStore(redis);
+    const name = `perf:${namespace}:k`;
+    await store.setMany(namespace, [{ ...write, tags: ['x', 'y'], bytes: Buffer.from('the value') }]);
+    const whole = (await redis.getBuffer(name)) as Buffer;
+    const noise = fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes));
+    const mutated = fc
+      .record({ at: fc.nat(whole.length - 1), to: fc.nat(255), cut: fc.nat(whole.length) })
+      .map(({ at, to, cut }) => {
+        const copy = Buffer.from(whole);
+        copy[at] = to;
+        return copy.subarray(0, cut % 4 === 0 ? cut : whole.length);
+      });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(noise, mutated), async (raw) => {
+        await redis.set(name, raw);
+        const [entry] = await store.getMany(namespace, ['k']);
+        if (entry?.bytes !== undefined) {
+          expect(raw.subarray(raw.length - entry.bytes.length).equals(entry.bytes)).toBe(true);
+          expect(entry.ttl).toBeGreaterThan(0);
+        }
+        const version = entry?.version as string;
+        expect(await store.setMany(namespace, [{ ...write, ifVersion: version }])).toEqual([true]);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('a version that is none of ours writes nothing', async () => {
+    const store = redisStore(redis);
+    for (const ifVersion of ['', 'x', '1/2/3', 'a/b/c/d', '////', '1/2//']) {
+      expect(await store.setMany(namespace, [{ ...write, ifVersion }])).toEqual([false]);
+      expect(await store.leases.acquire(namespace, [{ key: 'k', version: ifVersion, ttl: 100 }])).toEqual([
+        { token: undefined, leasedFor: 0 },
+      ]);
+    }
+    expect((await store.getMany(namespace, ['k']))[0]?.bytes).toBeUndefined();
+  });
+
+  test('keys that UTF-8 would make one are two', async () => {
+    const store = redisStore(redis);
+    const keys = ['\ud800', '\ud801', '\ufffd', 'a\udfff'];
+    await store.setMany(
+      namespace,
+      keys.map((key, index) => ({ ...write, key, bytes: Buffer.from([index]) })),
+    );
+    const entries = await store.getMany(namespace, keys);
+    expect(entries.map(({ bytes }) => bytes?.[0])).toEqual([0, 1, 2, 3]);
+  });
+
+  test('namespaces whose names could meet are refused', async () => {
+    const store = redisStore(redis);
+    for (const bad of ['', 'a:b']) {
+      await expect(store.getMany(bad, ['k'])).rejects.toThrow(/a namespace must not/);
+      await expect(store.setMany(bad, [write])).rejects.toThrow(/a namespace must not/);
+      await expect(store.deleteMany(bad, ['k'])).rejects.toThrow(/a namespace must not/);
+    }
+  });
+
+  test('a lease keeps its key, and one on nothing leaves nothing when it is given back', async () => {
+    const store = redisStore(redis, { prefix: 'lease', fenceFor: 100 });
+    await store.setMany(namespace, [{ ...write, ttl: 100 }]);
+    const entries = await store.getMany(namespace, ['k', 'none']);
+    const answers = await store.leases.acquire(
+      namespace,
+      ['k', 'none'].map((key, index) => ({ key, version: entries[index]?.version as string, ttl: 60_000 })),
+    );
+    expect(await redis.pttl(`lease:${namespace}:k`)).toBeGreaterThan(50_000);
+    expect(await redis.pttl(`lease:${namespace}:none`)).toBeGreaterThan(50_000);
+    await wait(150);
+    const [k] = await store.getMany(namespace, ['k']);
+    expect(k?.bytes).toBeUndefined();
+    expect(k?.leasedFor).toBeGreaterThan(50_000);
+    const held = ['k', 'none'].map((key, index) => ({ key, token: answers[index]?.token as string }));
+    await store.leases.release(namespace, held);
+    expect(await redis.exists(`lease:${namespace}:none`)).toBe(0);
+    expect(await store.leases.extend(namespace, held, 100)).toEqual([false, false]);
+  });
+
+  test('a lease is not in the way of those who ask for none', async () => {
+    const store = redisStore(redis);
+    const [before] = await store.getMany(namespace, ['k']);
+    const version = before?.version as string;
+    const [answer] = await store.leases.acquire(namespace, [{ key: 'k', version, ttl: 60_000 }]);
+    expect(answer?.token).toBeDefined();
+    expect(await store.setMany(namespace, [{ ...write, ifVersion: version }])).toEqual([true]);
+    const late = { ...write, bytes: Buffer.from('late'), lease: answer?.token as string };
+    expect(await store.setMany(namespace, [late])).toEqual([false]);
+  });
+
   test('rejects when Redis says no', async () => {
     const store = redisStore(redis);
-    await redis.hset(`perf::${namespace}`, 'not', 'a generation');
+    await redis.set(`perf::${namespace}`, 'not a namespace');
     await expect(store.getMany(namespace, ['k'])).rejects.toThrow('WRONGTYPE');
     await expect(store.setMany(namespace, [write])).rejects.toThrow('WRONGTYPE');
   });
@@ -226,100 +396,4 @@ describe('two processes on one Redis', () => {
       await lost.stop();
     }
   });
-});
-
-describe('redisBus', () => {
-  test('leaves the client alone, makes one connection of its own and closes it', async () => {
-    const client = connect();
-    await client.ping();
-    const duplicate = vi.spyOn(client, 'duplicate');
-    const bus = redisBus(client, { channel: 'own' });
-    const end = bus.subscribe({ onMessage() {}, onConnected() {}, onDisconnected() {} });
-    bus.subscribe({ onMessage() {}, onConnected() {}, onDisconnected() {} });
-    expect(duplicate).toHaveBeenCalledTimes(1);
-    end();
-    end();
-    await bus.close();
-    await bus.close();
-    expect(bus.closed).toBe(true);
-    expect(await client.ping()).toBe('PONG');
-    const refused = expect.objectContaining({ code: 'PERF_CACHE_CLOSED' });
-    await expect(bus.publish({ source: 's', namespace: 'n', keys: [] })).rejects.toEqual(refused);
-    expect(() => bus.subscribe({ onMessage() {}, onConnected() {}, onDisconnected() {} })).toThrow(refused);
-    const subscriber = duplicate.mock.results[0]?.value as Redis;
-    await eventually(() => expect(subscriber.status).toBe('end'));
-  });
-
-  test('ignores what is no message of ours', async () => {
-    const client = connect();
-    const bus = redisBus(client, { channel: 'noise' });
-    const heard: unknown[] = [];
-    const connected = Promise.withResolvers<void>();
-    bus.subscribe({ onMessage: (message) => heard.push(message), onConnected: connected.resolve, onDisconnected() {} });
-    await connected.promise;
-    for (const noise of ['', 'text', '{}', '[]', '[1,2]', '["s","n",5]', 'null']) await client.publish('noise', noise);
-    await bus.publish({ source: 's', namespace: 'n', keys: ['a,b', 'ключ'] });
-    await bus.publish({ source: 's', namespace: 'n', keys: undefined });
-    await eventually(() => expect(heard).toHaveLength(2));
-    expect(heard).toEqual([
-      { source: 's', namespace: 'n', keys: ['a,b', 'ключ'] },
-      { source: 's', namespace: 'n', keys: undefined },
-    ]);
-    await bus.close();
-  });
-
-  test('connects by itself on a client that connects lazily', async () => {
-    const client = connect({ lazyConnect: true });
-    const bus = redisBus(client, { channel: 'lazy' });
-    const connected = Promise.withResolvers<void>();
-    bus.subscribe({ onMessage() {}, onConnected: connected.resolve, onDisconnected() {} });
-    await connected.promise;
-    await bus.close();
-  });
-
-  test('refuses a cluster', () => {
-    const client = { isCluster: true, publish: async () => 0, duplicate: () => connect() };
-    expect(() => redisBus(client)).toThrow(/not of a Cluster/);
-  });
-});
-
-describe('a Redis Cluster', () => {
-  let node: RedisServer;
-  let cluster: Cluster;
-
-  beforeAll(async () => {
-    node = await startRedis(['--cluster-enabled', 'yes', '--cluster-announce-ip', '127.0.0.1']);
-    const admin = new Redis(node.url);
-    await admin.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
-    await eventually(async () => expect(await admin.call('CLUSTER', 'INFO')).toContain('cluster_state:ok'));
-    admin.disconnect();
-    cluster = new Cluster([{ host: '127.0.0.1', port: node.port }]);
-    cluster.on('error', () => {});
-    clients.push(cluster);
-  });
-  afterAll(async () => {
-    cluster.disconnect();
-    await node.stop();
-  });
-
-  storeContract('redisStore on a Cluster', async () => ({
-    stores: [redisStore(cluster), redisStore(cluster)],
-    wait,
-  }));
-});
-
-test('any object with the methods of a client will do', async () => {
-  const calls: unknown[][] = [];
-  const client: RedisClient = {
-    isCluster: true,
-    callBuffer: async (...args) => {
-      calls.push(args);
-      return null;
-    },
-    pipeline: () => {
-      throw new Error('not in a cluster');
-    },
-  };
-  await redisStore(client).deleteMany('n', ['a', 'b']);
-  expect(calls.map(([command]) => command)).toEqual(['SET', 'SET']);
 });
