@@ -23,7 +23,7 @@ export function sealEnvelope({ staleFor, cost, payload }: Envelope): Uint8Array 
 /** `undefined` for bytes that are no envelope of ours. */
 export function openEnvelope(bytes: Uint8Array): Envelope | undefined {
   if (bytes.length < HEADER_SIZE || bytes[0] !== VERSION) return undefined;
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const staleFor = view.readDoubleLE(1);
   const cost = view.readDoubleLE(9);
   return staleFor >= 0 && cost >= 0 ? { staleFor, cost, payload: view.subarray(HEADER_SIZE) } : undefined;

@@ -14,21 +14,22 @@ export interface ReadsOptions<K extends CacheKey, V> {
   readonly clock: Clock;
 }
 
-/** Reads a key from the store into memory. @returns the fresh value */
-export async function readOneThrough<K extends CacheKey, V>(
+/** Reads a key from the store into memory. @returns the fresh value. Does not reject */
+export function readOneThrough<K extends CacheKey, V>(
   key: K,
   { keeper, store, inFlight, counts, clock }: ReadsOptions<K, V>,
 ): Promise<V | undefined> {
   const read = { key, fence: inFlight.openFence(key) };
-  const { hit } = await store.readOne(key);
-  if (hit !== undefined) keeper.keep(read, hit);
-  inFlight.closeFence(key, read.fence);
-  if (hit === undefined || clock.now() >= hit.life.freshUntil) {
-    counts.misses++;
-    return undefined;
-  }
-  counts.storeHits++;
-  return hit.value;
+  return store.readOne(key).then(({ hit }) => {
+    if (hit !== undefined) keeper.keep(read, hit);
+    inFlight.closeFence(key, read.fence);
+    if (hit === undefined || clock.now() >= hit.life.freshUntil) {
+      counts.misses++;
+      return undefined;
+    }
+    counts.storeHits++;
+    return hit.value;
+  });
 }
 
 /** {@link readOneThrough} for many keys, in one question. */

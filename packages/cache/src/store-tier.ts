@@ -100,8 +100,7 @@ export class StoreTier<V> {
   /** One answer for each key, in order. Waits for changes of the keys that are under way. What is asked in one turn of the event loop is one question. */
   async read(keys: readonly CacheKey[], tags: readonly string[]): Promise<readonly StoreAnswer<V>[]> {
     const names = keys.map(toStoreKey);
-    const isCalm = this.#queue.isIdle && this.#unsynced.size === 0;
-    const readable = isCalm ? names : await this.#readable(names);
+    const readable = this.#isCalm ? names : await this.#readable(names);
     if (readable.length === 0) return names.map(() => NO_ANSWER);
     const batch = this.#batchFor(readable.length);
     const from = batch.add(readable, tags);
@@ -112,13 +111,19 @@ export class StoreTier<V> {
     return names.map((name) => this.#answer(answers.get(name), reply.askedAt));
   }
 
-  /** {@link StoreTier.read} for one key. */
-  async readOne(key: CacheKey): Promise<StoreAnswer<V>> {
-    if (!this.#queue.isIdle || this.#unsynced.size > 0) return (await this.read([key], NO_TAGS))[0] ?? NO_ANSWER;
+  /** {@link StoreTier.read} for one key. No async function: there are many of these in a turn, and each promise counts. */
+  readOne(key: CacheKey): Promise<StoreAnswer<V>> {
+    if (!this.#isCalm) return this.read([key], NO_TAGS).then(([answer = NO_ANSWER]) => answer);
     const batch = this.#batchFor(1);
     const position = batch.keys.push(toStoreKey(key)) - 1;
-    const reply = await batch.reply;
-    return reply === undefined ? NO_ANSWER : this.#answer(reply.entries[position], reply.askedAt);
+    return batch.reply.then((reply) =>
+      reply === undefined ? NO_ANSWER : this.#answer(reply.entries[position], reply.askedAt),
+    );
+  }
+
+  /** Whether there is no change under way or left to repeat. */
+  get #isCalm(): boolean {
+    return this.#queue.isIdle && this.#unsynced.size === 0;
   }
 
   #batchFor(size: number): ReadBatch {

@@ -84,15 +84,19 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
   }
 
   /** The fresh value of `key` in memory or in the store, `undefined` when there is none. A store in trouble has none. @throws ClosedError */
-  async get(key: K, options: WaitOptions = NO_OPTIONS): Promise<V | undefined> {
-    this.#checkOpen();
-    checkWaitOptions(options);
-    const held = this.#freshIn(key);
-    if (held !== undefined) return held.value;
-    checkKey(key);
+  get(key: K, options: WaitOptions = NO_OPTIONS): Promise<V | undefined> {
+    try {
+      this.#checkOpen();
+      checkWaitOptions(options);
+      const held = this.#freshIn(key);
+      if (held !== undefined) return Promise.resolve(held.value);
+      checkKey(key);
+    } catch (error) {
+      return Promise.reject(error);
+    }
     if (this.#reads !== undefined) return abortable(readOneThrough(key, this.#reads), options.signal);
     this.#counts.misses++;
-    return undefined;
+    return Promise.resolve(undefined);
   }
 
   /** The fresh values there are, in the order of the keys, with one question to the store. @throws ClosedError */

@@ -54,15 +54,23 @@ describe('a store that fails several times in a row', () => {
     await cache.get('x');
     expect(store.calls.length).toBe(asked);
     await flush(1);
-    await Promise.all([cache.get('x'), cache.get('y'), cache.get('z')]);
+    store.before = () => new Promise(() => {});
+    const probe = cache.get('x');
+    await flush();
+    expect(cache.stats().storeBreaker).toBe('half-open');
+    expect(await cache.getOrLoad('y', () => 'v')).toBe('v');
     expect(store.calls.length).toBe(asked + 1);
+    await flush(100);
+    expect(await probe).toBeUndefined();
     expect(cache.stats().storeBreaker).toBe('open');
+    store.before = () => undefined;
     store.broken.clear();
     await flush(1_000);
     await cache.get('x');
     expect(cache.stats().storeBreaker).toBe('closed');
     asked = store.calls.length;
-    await Promise.all([cache.get('x'), cache.get('y')]);
+    await cache.get('x');
+    await cache.get('z');
     expect(store.calls.length).toBe(asked + 2);
   });
 

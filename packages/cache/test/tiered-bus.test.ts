@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ManualClock } from '@perf/testkit';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { TieredCache } from '../src/index.ts';
@@ -5,7 +6,7 @@ import { FakeBus } from './fake-bus.ts';
 import { FakeStore } from './fake-store.ts';
 
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
 }
 
 const clock = new ManualClock();

@@ -43,9 +43,9 @@ describe('one load in all processes', () => {
   });
 
   test('of a stale value, which is served meanwhile', async () => {
-    const caches = [make({ ttl: 100, staleFor: 10_000 }), make({ ttl: 100, staleFor: 10_000 })];
+    const caches = [make({ ttl: 1_000, staleFor: 10_000 }), make({ ttl: 1_000, staleFor: 10_000 })];
     await caches[0]?.set('k', 'old');
-    await flush(150);
+    await flush(1_500);
     const loader = after(400, 'new');
     for (const cache of caches) expect(await cache.getOrLoad('k', loader)).toBe('old');
     await flush(1_000);

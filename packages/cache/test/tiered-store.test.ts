@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { jsonCodec } from '@perf/codec';
 import { ManualClock } from '@perf/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -9,7 +10,7 @@ function pending<T = void>(): PromiseWithResolvers<T> {
 }
 
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
 }
 
 const clock = new ManualClock();

@@ -7,11 +7,11 @@ import { CodecError } from './codec-error.ts';
  * ```
  *  0  magic     C1 50 46   C1 starts neither UTF-8 nor MessagePack nor a compressed stream
  *  3  version   1
- *  4  codec     the codec's id
- *  5  flags     low 2 bits: compression; the rest is zero
- *  6  reserved  zero, zero
- *  8  length    of the payload, 32 bits
- * 12  checksum  CRC-32 of bytes 0 to 11 and of the payload
+ *  4  checksum  CRC-32 of all that follows
+ *  8  codec     the codec's id
+ *  9  flags     low 2 bits: compression; the rest is zero
+ * 10  reserved  zero, zero
+ * 12  length    of the payload, 32 bits
  * 16  payload
  * ```
  *
@@ -24,6 +24,10 @@ export const MAX_PAYLOAD: number = 2 ** 32 - 1;
 
 const MAGIC = 0x46_50_c1;
 const VERSION = 1;
+const CHECKSUM = 4;
+const CODEC = 8;
+const FLAGS = 9;
+const LENGTH = 12;
 
 /** What the header of a frame says. */
 export interface FrameHeader {
@@ -45,11 +49,11 @@ export function fillHeader(header: FrameHeader, frame: Buffer): Uint8Array {
   checkSize(length);
   frame.writeUIntLE(MAGIC, 0, 3);
   frame[3] = VERSION;
-  frame[4] = header.codec;
-  frame[5] = header.flags;
-  frame[6] = frame[7] = 0;
-  frame.writeUInt32LE(length, 8);
-  frame.writeUInt32LE(checksumOf(frame), 12);
+  frame[CODEC] = header.codec;
+  frame[FLAGS] = header.flags;
+  frame[10] = frame[11] = 0;
+  frame.writeUInt32LE(length, LENGTH);
+  frame.writeUInt32LE(checksumOf(frame), CHECKSUM);
   return frame;
 }
 
@@ -67,18 +71,21 @@ export function readFrame(bytes: Uint8Array, codec: number): { readonly flags: n
   if (frame[3] !== VERSION) {
     throw new CodecError('PERF_CODEC_VERSION', `frame version ${frame[3]} is not known here, only ${VERSION}`);
   }
-  const length = frame.readUInt32LE(8);
+  const length = frame.readUInt32LE(LENGTH);
   if (frame.length - HEADER_SIZE !== length) {
     const found = frame.length - HEADER_SIZE;
     throw new CodecError('PERF_CODEC_CORRUPT', `the frame announces ${length} bytes of payload and has ${found}`);
   }
-  if (frame.readUInt32LE(12) !== checksumOf(frame)) {
+  if (frame.readUInt32LE(CHECKSUM) !== checksumOf(frame)) {
     throw new CodecError('PERF_CODEC_CORRUPT', 'the checksum of the frame does not match');
   }
-  if (frame[4] !== codec) {
-    throw new CodecError('PERF_CODEC_MISMATCH', `the frame was written by codec ${frame[4]}, this is codec ${codec}`);
+  if (frame[CODEC] !== codec) {
+    throw new CodecError(
+      'PERF_CODEC_MISMATCH',
+      `the frame was written by codec ${frame[CODEC]}, this is codec ${codec}`,
+    );
   }
-  return { flags: frame[5] as number, payload: frame.subarray(HEADER_SIZE) };
+  return { flags: frame[FLAGS] as number, payload: frame.subarray(HEADER_SIZE) };
 }
 
 function viewOf(bytes: Uint8Array): Buffer {
@@ -88,9 +95,9 @@ function viewOf(bytes: Uint8Array): Buffer {
       `a frame is a Uint8Array, got ${bytes === null ? 'null' : typeof bytes}`,
     );
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function checksumOf(frame: Buffer): number {
-  return crc32(frame.subarray(HEADER_SIZE), crc32(frame.subarray(0, 12)));
+  return crc32(frame.subarray(CODEC));
 }

@@ -1,9 +1,7 @@
+import { isUtf8 } from 'node:buffer';
 import type { Codec } from './codec.ts';
 import { CodecError } from './codec-error.ts';
 import { FramedCodec } from './framed-codec.ts';
-
-// Fatal: bytes that are no UTF-8 are an error, not replacement characters.
-const utf8 = /*@__PURE__*/ new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * JSON. Carries what JSON carries: a `Date` comes back as a string, `NaN` as `null`, members that are `undefined` are dropped, as with
@@ -16,5 +14,9 @@ export const jsonCodec: Codec<unknown> = /*@__PURE__*/ new FramedCodec<unknown>(
     if (text === undefined) throw new CodecError('PERF_CODEC_ENCODE', `JSON has no ${typeof value}`);
     return Buffer.from(text, 'utf8');
   },
-  deserialize: (payload): unknown => JSON.parse(utf8.decode(payload)),
+  deserialize(payload): unknown {
+    // Else they would be replacement characters.
+    if (!isUtf8(payload)) throw new TypeError('the payload is no UTF-8');
+    return JSON.parse(payload.toString());
+  },
 });
