@@ -176,7 +176,9 @@ class Walk {
   /** Each item has at least one byte, which is no other array's. */
   #addItems(length: number): void {
     this.#items += length;
-    if (this.#items > this.#bytes.length) throw tooLarge('items of arrays');
+    if (this.#items > this.#bytes.length) {
+      throw new CodecError('PERF_CODEC_CORRUPT', 'this is no V8 value: it announces more items than it has bytes');
+    }
   }
 
   #addHoles(length: number): void {

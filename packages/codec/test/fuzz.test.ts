@@ -143,7 +143,7 @@ describe('a forged V8 payload', () => {
     );
     // Arrays within arrays, each of which announces as many items as there are bytes left.
     expect(refused(Buffer.concat([hex('ff0f'), ...Array.from({ length: 5_000 }, () => hex('41f02e'))]))).toBe(
-      'PERF_CODEC_TOO_LARGE',
+      'PERF_CODEC_CORRUPT',
     );
     // Buffers of no bytes that want to grow to gigabytes.
     expect(refused(Buffer.concat([hex('ff0f'), ...Array.from({ length: 9 }, () => hex('41097e00ffffffff07'))]))).toBe(
