@@ -2,6 +2,7 @@ import { DefaultSerializer, deserialize } from 'node:v8';
 import type { Codec } from './codec.ts';
 import { HEADER_SIZE } from './frame.ts';
 import { FramedCodec, type RoomyFormat } from './framed-codec.ts';
+import { checkMemory } from './v8-bounds.ts';
 
 const ROOM: Buffer = /*@__PURE__*/ Buffer.alloc(HEADER_SIZE);
 /** What starts a typed array in Node.js's use of V8's format. */
@@ -12,6 +13,7 @@ const format: RoomyFormat<unknown> = {
   serialize: (value) => withRoom(value).subarray(HEADER_SIZE),
   serializeWithRoom: withRoom,
   deserialize(payload): unknown {
+    checkMemory(payload);
     // Typed arrays in the result are views of what is deserialized: where there may be one, it is a copy.
     const isCopied = payload.includes(HOST_OBJECT);
     return deserialize(isCopied ? Uint8Array.prototype.slice.call(payload) : payload);

@@ -1,5 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
+import { deserialize, serialize } from 'node:v8';
 import * as zlib from 'node:zlib';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Codec, type CompressionAlgorithm, compressed, jsonCodec, msgpackCodec, v8Codec } from '../src/index.ts';
 import { codeOf } from './code-of.ts';
@@ -125,4 +127,81 @@ describe('a forged MessagePack payload', () => {
     expect(codeOf(() => msgpackCodec.decode(deep))).toBe('PERF_CODEC_CORRUPT');
     expect(msgpackCodec.decode(frame)).toBe(1);
   });
+});
+
+describe('a forged V8 payload', () => {
+  const frame = v8Codec.encode(1);
+  const refused = (payload: Uint8Array): string | undefined => codeOf(() => v8Codec.decode(reframe(frame, payload)));
+  const hex = (text: string): Buffer => Buffer.from(text, 'hex');
+
+  test('does not allocate for items it does not have', () => {
+    // An array of 17 million holes in seven bytes.
+    expect(refused(hex('ff0f61fafafa08'))).toBe('PERF_CODEC_TOO_LARGE');
+    // Many, of which each by itself might pass.
+    expect(refused(Buffer.concat([hex('ff0f'), ...Array.from({ length: 50 }, () => hex('61808080014900'))]))).toBe(
+      'PERF_CODEC_TOO_LARGE',
+    );
+    // Arrays within arrays, each of which announces as many items as there are bytes left.
+    expect(refused(Buffer.concat([hex('ff0f'), ...Array.from({ length: 5_000 }, () => hex('41f02e'))]))).toBe(
+      'PERF_CODEC_CORRUPT',
+    );
+    // Buffers of no bytes that want to grow to gigabytes.
+    expect(refused(Buffer.concat([hex('ff0f'), ...Array.from({ length: 9 }, () => hex('41097e00ffffffff07'))]))).toBe(
+      'PERF_CODEC_TOO_LARGE',
+    );
+  });
+
+  test('starts as those that are written do', () => {
+    for (const start of ['', 'ff', '00', '6f7b00', 'ff0e49', 'ff1049', 'ff8f0049', 'ff8f800049']) {
+      expect(refused(hex(start))).toBe('PERF_CODEC_CORRUPT');
+    }
+  });
+});
+
+test('what comes after a V8 value of any kind is looked at too', () => {
+  const holes: unknown[] = [];
+  holes.length = 3_000_000;
+  expect(codeOf(() => v8Codec.decode(v8Codec.encode(holes)))).toBe('PERF_CODEC_TOO_LARGE');
+  const self: unknown[] = [];
+  self.push(self, new Map<unknown, unknown>([[self, self]]));
+  const gaps: unknown[] = [];
+  gaps[1] = 1;
+  gaps[3] = 'x';
+  const primitives = [null, undefined, true, false, 0, -0, 1.5, -1, 2 ** 31, NaN, 0n, -(2n ** 200n)];
+  const texts = ['', 'a', 'ключ', 'x'.repeat(300), 'ю'.repeat(300), new Date(5), /a[b]/gi, /ключ/u];
+  const boxes = [true, false, 1, 'text', 'ключ', 2n ** 70n].map(Object);
+  const collections = [[], [1, 2], [1.5, 2.5], gaps, {}, { a: { b: 1 } }, { 5: 1, x: [{}] }, new Set()];
+  const nested = [new Map([[{ a: 1 }, new Set([1, 'a'])]]), self, Object.assign([1, 2], { extra: 'x' })];
+  const buffers = [
+    new ArrayBuffer(7),
+    new ArrayBuffer(7, { maxByteLength: 70 }),
+    Buffer.from('abc'),
+    new Uint8Array(5),
+  ];
+  const views = [new Float64Array(3), new BigInt64Array(1), new DataView(new ArrayBuffer(3))];
+  const cause = new Error('b', { cause: { a: [1, 'c', /s/] } });
+  const errors = [new Error('e'), new TypeError('ю', { cause }), new RangeError(), new Error('a', { cause: 'c' })];
+  const kinds = [primitives, texts, boxes, collections, nested, buffers, views, errors].flat();
+  for (const kind of kinds) {
+    expect(isDeepStrictEqual(v8Codec.decode(v8Codec.encode(kind)), deserialize(serialize(kind)))).toBe(true);
+    expect(codeOf(() => v8Codec.decode(v8Codec.encode([kind, { in: kind }, holes])))).toBe('PERF_CODEC_TOO_LARGE');
+  }
+});
+
+test('V8’s format carries whatever it carries by itself', () => {
+  const value = fc.anything({
+    withBigInt: true,
+    withBoxedValues: true,
+    withDate: true,
+    withMap: true,
+    withSet: true,
+    withSparseArray: true,
+    withTypedArray: true,
+  });
+  fc.assert(
+    fc.property(value, (each) => {
+      expect(isDeepStrictEqual(v8Codec.decode(v8Codec.encode(each)), deserialize(serialize(each)))).toBe(true);
+    }),
+    { seed: 5, numRuns: 3_000 },
+  );
 });
