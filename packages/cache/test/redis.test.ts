@@ -296,6 +296,44 @@ describe('redisStore', () => {
     await expect(store.setMany(namespace, [write])).rejects.toThrow('WRONGTYPE');
   });
 
+  test('when Redis hangs or dies, calls fail in time, and nothing of them is left', async () => {
+    const lost = await startRedis();
+    const options = { maxRetriesPerRequest: 1, commandTimeout: 100, socketTimeout: 300, retryStrategy: () => 20 };
+    const client = new Redis(lost.url, options);
+    client.on('error', () => {});
+    clients.push(client);
+    const store = redisStore(client);
+    const calls = (): Promise<unknown>[] => [
+      store.getMany('n', ['k']),
+      store.setMany('n', [write]),
+      store.deleteMany('n', ['k']),
+      store.invalidateTags('n', ['t']),
+      store.clear('n'),
+      store.leases.release('n', [{ key: 'k', token: 'none' }]),
+    ];
+    const counts = (): number[] => ['ready', 'close', 'end', 'error'].map((event) => client.listenerCount(event));
+    try {
+      await Promise.all(calls());
+      const before = counts();
+      lost.pause();
+      const hanging = await Promise.allSettled(calls());
+      expect(new Set(hanging.map(({ status }) => status))).toEqual(new Set(['rejected']));
+      lost.resume();
+      await eventually(() => Promise.all(calls()));
+      await lost.kill();
+      const dead = await Promise.allSettled(calls());
+      expect(new Set(dead.map(({ status }) => status))).toEqual(new Set(['rejected']));
+      await lost.restart();
+      await eventually(() => Promise.all(calls()));
+      expect(counts()).toEqual(before);
+      await store.setMany('n', [write]);
+      expect((await store.getMany('n', ['k']))[0]?.bytes).toEqual(write.bytes);
+    } finally {
+      client.disconnect();
+      await lost.stop();
+    }
+  });
+
   test('options are checked', () => {
     expect(() => redisStore(redis, { prefix: 'a:b' })).toThrow(/`prefix` must not contain a colon/);
     expect(() => redisStore(redis, { fenceFor: 0 })).toThrow(/`fenceFor`/);
