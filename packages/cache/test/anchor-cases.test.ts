@@ -211,7 +211,7 @@ test('a wall clock that jumps neither prolongs nor ends a value', async () => {
 });
 
 test('memoized calls whose keys are alike to a hash of 32 bits stay apart', async () => {
-  const cache = new TieredCache<string, string>();
+  const cache = new TieredCache<string, unknown>();
   const echo = memoize(cache, async (id: string) => `data of ${id}`);
   for (const id of ['user-1r', 'user-30']) expect(await echo(id)).toBe(`data of ${id}`);
   const [one, other] = [memoize(cache, async (map: unknown) => map), memoize(cache, async () => 'other')];
