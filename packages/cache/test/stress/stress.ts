@@ -97,7 +97,7 @@ export class Stress {
     const random = new Random(this.#options.seed);
     let quietAt = QUIET_EVERY;
     while (this.#done < this.#options.operations && this.checker.violations.length === 0) {
-      await pause(20 + random.below(200));
+      await pause(20 + random.below(100));
       if (this.#done < quietAt) await this.chaos.strike(HANG);
       else {
         quietAt = this.#done + QUIET_EVERY;
