@@ -115,4 +115,9 @@ test('tables go between the markers of a README and replace the old ones', async
   expect(once).not.toContain('old');
   expect(insertTables(once, tables)).toBe(once);
   expect(() => insertTables('no markers', tables)).toThrow(/bench:start/);
+  const report = `${readme}<!-- bench:stampede:start -->\n<!-- bench:stampede:end -->\n`;
+  expect(insertTables(report, 'new\n', 'stampede')).toBe(
+    report.replace('-->\n<!-- bench:stampede:end', '-->\nnew\n<!-- bench:stampede:end'),
+  );
+  expect(() => insertTables(readme, tables, 'stampede')).toThrow(/bench:stampede:start/);
 });

@@ -33,6 +33,8 @@ test.each([
     expect(stress.checker.violations, `repeat with PERF_STRESS_SEED=${SEED}`).toEqual([]);
     expect(unhandled).toEqual([]);
     expect(stress.operations).toBeGreaterThanOrEqual(OPERATIONS / 2);
+    const faults = Object.values(stress.chaos.counts).reduce((sum, count) => sum + count, 0);
+    expect(faults).toBeGreaterThan(OPERATIONS / 2 / 20_000);
     // From about 100,000 operations on.
     const [early, late] = [stress.heap[1] ?? stress.heap[0], stress.heap.at(-1)];
     expect(late!.bytes).toBeLessThan(early!.bytes + 8 * MIB);

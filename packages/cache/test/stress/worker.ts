@@ -34,7 +34,7 @@ type Step =
   | 'mark';
 
 const STEPS: readonly (readonly [number, Step])[] = [
-  [14, 'burst'],
+  [5, 'burst'],
   [24, 'load'],
   [6, 'loadMany'],
   [12, 'get'],
