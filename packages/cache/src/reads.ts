@@ -19,10 +19,10 @@ export function readOneThrough<K extends CacheKey, V>(
   key: K,
   { keeper, store, inFlight, counts, clock }: ReadsOptions<K, V>,
 ): Promise<V | undefined> {
-  const read = { key, fence: inFlight.openFence(key) };
-  return store.readOne(key).then(({ hit }) => {
-    if (hit !== undefined) keeper.keep(read, hit);
-    inFlight.closeFence(key, read.fence);
+  const fence = inFlight.openFence(key);
+  return store.readOne(key, (hit) => {
+    if (hit !== undefined) keeper.keep({ key, fence }, hit);
+    inFlight.closeFence(key, fence);
     if (hit === undefined || clock.now() >= hit.life.freshUntil) {
       counts.misses++;
       return undefined;

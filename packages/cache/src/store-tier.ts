@@ -111,14 +111,12 @@ export class StoreTier<V> {
     return names.map((name) => this.#answer(answers.get(name), reply.askedAt));
   }
 
-  /** {@link StoreTier.read} for one key. No async function: there are many of these in a turn, and each promise counts. */
-  readOne(key: CacheKey): Promise<StoreAnswer<V>> {
-    if (!this.#isCalm) return this.read([key], NO_TAGS).then(([answer = NO_ANSWER]) => answer);
+  /** Gives what the store has of one key to `use`. No async function: there may be many of these in a turn, and each promise counts. */
+  readOne<T>(key: CacheKey, use: (hit: StoreHit<V> | undefined) => T): Promise<T> {
+    if (!this.#isCalm) return this.read([key], NO_TAGS).then(([answer]) => use(answer?.hit));
     const batch = this.#batchFor(1);
     const position = batch.keys.push(toStoreKey(key)) - 1;
-    return batch.reply.then((reply) =>
-      reply === undefined ? NO_ANSWER : this.#answer(reply.entries[position], reply.askedAt),
-    );
+    return batch.reply.then((reply) => use(reply && this.#hit(reply.entries[position], reply.askedAt)));
   }
 
   /** Whether there is no change under way or left to repeat. */
@@ -279,18 +277,21 @@ export class StoreTier<V> {
   #answer(entry: StoreEntry | undefined, askedAt: number): StoreAnswer<V> {
     if (entry === undefined || this.#unsynced.hasTags(entry.tags)) return NO_ANSWER;
     const { version, leasedFor } = entry;
-    const tags = entry.tags.length === 0 ? NO_TAGS : entry.tags;
-    const nothing = { hit: undefined, version, leasedFor };
-    const envelope = entry.bytes && openEnvelope(entry.bytes);
-    if (envelope === undefined) return nothing;
+    return { hit: this.#hit(entry, askedAt), version, leasedFor };
+  }
+
+  #hit(entry: StoreEntry | undefined, askedAt: number): StoreHit<V> | undefined {
+    if (entry?.bytes === undefined || this.#unsynced.hasTags(entry.tags)) return undefined;
+    const envelope = openEnvelope(entry.bytes);
+    if (envelope === undefined) return undefined;
     try {
       const value = this.#options.codec.decode(envelope.payload) as V;
       const until = askedAt + entry.ttl;
       const life = { until, freshUntil: until - envelope.staleFor };
-      return { hit: { value, life, cost: envelope.cost, tags }, version, leasedFor };
+      return { value, life, cost: envelope.cost, tags: entry.tags.length === 0 ? NO_TAGS : entry.tags };
     } catch {
       this.#unreadable++;
-      return nothing;
+      return undefined;
     }
   }
 }
