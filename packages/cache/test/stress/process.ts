@@ -89,6 +89,10 @@ export class StressProcess {
 
   async close(): Promise<void> {
     await this.cache.close();
+    await this.disconnect();
+  }
+
+  async disconnect(): Promise<void> {
     await this.#bus.close();
     this.client.disconnect();
   }

@@ -89,7 +89,7 @@ export class Stress {
       this.#over = true;
       this.#gate?.resolve();
       this.chaos.close();
-      for (const { client } of this.#processes) client.disconnect();
+      for (const process of this.#processes) await process.disconnect();
     }
   }
 
