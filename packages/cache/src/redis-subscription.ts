@@ -47,11 +47,7 @@ export class RedisSubscription {
     this.#closed = true;
     this.#timer?.cancel();
     this.#subscriber?.disconnect();
-  }
-
-  /** Gives the connection up, for another one. */
-  reconnect(): void {
-    this.#subscriber?.disconnect();
+    this.#subscriber = undefined;
   }
 
   #connect(): void {
@@ -64,11 +60,9 @@ export class RedisSubscription {
     // Reported by the client's own connection as well; without a listener it would end the process.
     subscriber.on('error', () => {});
     subscriber.on('ready', () => void this.#start(subscriber));
-    subscriber.on('close', () => this.#setConnected(false));
-    subscriber.on('end', () => {
-      if (this.#subscriber === subscriber) this.#retry();
-    });
-    this.#after(Math.max(LONGEST_START, this.#options.heartbeat), () => subscriber.disconnect());
+    subscriber.on('close', () => this.#giveUp(subscriber));
+    subscriber.on('end', () => this.#giveUp(subscriber));
+    this.#after(Math.max(LONGEST_START, this.#options.heartbeat), () => this.#giveUp(subscriber));
     if (subscriber.status === 'ready') void this.#start(subscriber);
   }
 
@@ -77,37 +71,40 @@ export class RedisSubscription {
     try {
       await this.#options.start(subscriber);
     } catch {
-      subscriber.disconnect();
-      return;
+      return this.#giveUp(subscriber);
     }
     if (this.#closed || this.#subscriber !== subscriber || subscriber.status !== 'ready') return;
     this.#failures = 0;
     this.#setConnected(true);
-    this.#scheduleBeat(subscriber);
+    this.#beat(subscriber);
   }
 
   /** A connection may be dead without a word: then messages are missed for ever, and it looks like peace. */
-  #scheduleBeat(subscriber: RedisSubscriber): void {
-    this.#after(this.#options.heartbeat, () => {
-      let answered = false;
-      this.#options.beat(subscriber).then(
-        () => (answered = true),
-        () => subscriber.disconnect(),
-      );
-      this.#after(this.#options.heartbeat, () => {
-        // After a blocked event loop, the answer may be waiting to be read.
-        setImmediate(() => {
-          if (this.#closed || this.#subscriber !== subscriber) return;
-          if (answered) this.#scheduleBeat(subscriber);
-          else subscriber.disconnect();
-        });
-      });
-    });
+  #beat(subscriber: RedisSubscriber): void {
+    let answered = false;
+    this.#options.beat(subscriber).then(
+      () => (answered = true),
+      () => this.#giveUp(subscriber),
+    );
+    const check = (): void => {
+      if (this.#closed || this.#subscriber !== subscriber) return;
+      if (answered) this.#beat(subscriber);
+      else this.#giveUp(subscriber);
+    };
+    // After a blocked event loop, the answer may be waiting to be read.
+    this.#after(this.#options.heartbeat, () => setImmediate(check));
+  }
+
+  /** Without waiting for its end, which a connection to nowhere does not have soon. */
+  #giveUp(subscriber: RedisSubscriber): void {
+    if (this.#subscriber !== subscriber) return;
+    this.#subscriber = undefined;
+    this.#setConnected(false);
+    subscriber.disconnect();
+    this.#retry();
   }
 
   #retry(): void {
-    this.#subscriber = undefined;
-    this.#setConnected(false);
     const longest = Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** Math.min(this.#failures++, 10));
     this.#after(longest * (0.5 + Math.random() / 2), () => this.#connect());
   }

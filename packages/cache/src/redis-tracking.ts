@@ -46,8 +46,9 @@ class ServerTracking implements RedisTracking {
   readonly #heartbeat: number;
   readonly #listeners = new RedisListeners('redisTracking');
   #subscription: RedisSubscription | undefined;
-  /** The id of the connection that is told; `undefined` while there is none. */
-  #redirect: number | undefined;
+  /** The id of the connection that is told, which may be gone. */
+  #redirect = 0;
+  #isListening = false;
   /** Counts what makes an answer about tracking outdated. */
   #epoch = 0;
   #isChecking = false;
@@ -103,9 +104,9 @@ class ServerTracking implements RedisTracking {
         if (channel.toString() === CHANNEL) this.#hear(payload);
       },
       onConnected: (connected) => {
-        if (connected) return void this.#arm();
-        this.#redirect = undefined;
-        this.#lose();
+        this.#isListening = connected;
+        if (connected) void this.#arm();
+        else this.#lose();
       },
     });
   }
@@ -129,7 +130,7 @@ class ServerTracking implements RedisTracking {
     const redirect = this.#redirect;
     this.#lose();
     // A client that waits for its first command connects, and is then ready.
-    if (redirect === undefined || (status !== 'ready' && status !== 'wait') || this.closed) return;
+    if (!this.#isListening || (status !== 'ready' && status !== 'wait') || this.closed) return;
     const epoch = this.#epoch;
     try {
       await Promise.all([

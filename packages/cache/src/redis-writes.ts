@@ -39,6 +39,7 @@ interface WritesOptions {
 /** Writes and deletes entries. */
 export class RedisWrites {
   readonly #options: WritesOptions;
+  readonly #known = new RecentNamespaces();
 
   constructor(options: WritesOptions) {
     this.#options = options;
@@ -84,15 +85,26 @@ export class RedisWrites {
     }));
   }
 
+  /**
+   * Whatever is there, these are written. First as of the namespace as it was last known, and when it has changed since then once more: what was written
+   * is as if it had ended.
+   */
   async #setPlain(namespace: string, start: string, writes: readonly Placed[]): Promise<readonly Outcome[]> {
     if (writes.length === 0) return [];
     const { redis, namespaces } = this.#options;
-    const current = await namespaces.read(namespace, []);
-    const replies = await runAll(
-      redis,
-      writes.map(({ write }) => this.#command(start, write, current)),
-    );
-    return writes.map(({ position }, index) => ({ position, written: Number(replies[index]) === 1 }));
+    const tags = [...new Set(writes.flatMap(({ write }) => write.tags ?? []))];
+    let current = writes.some(({ write }) => write.lease !== undefined) ? undefined : this.#known.get(namespace);
+    for (;;) {
+      const as = current ?? (await namespaces.read(namespace, []));
+      const commands = writes.map(({ write }) => this.#command(start, write, as));
+      const replies = await runAll(redis, [...commands, namespaces.reading(namespace, tags)]);
+      const now = namespaces.parse(replies.pop(), tags);
+      if (now !== undefined) this.#known.set(namespace, now);
+      const isDone =
+        current === undefined || (now !== undefined && writes.every(({ write }) => isCurrent(as, write, now)));
+      if (isDone) return writes.map(({ position }, index) => ({ position, written: Number(replies[index]) === 1 }));
+      current = undefined;
+    }
   }
 
   #command(start: string, write: StoreWrite, when: RedisNamespace | RedisVersion): RedisCommand {
@@ -108,6 +120,25 @@ export class RedisWrites {
   }
 }
 
+/** How the namespaces that were written to last were then. */
+class RecentNamespaces {
+  readonly #recent = new Map<string, RedisNamespace>();
+
+  get(name: string): RedisNamespace | undefined {
+    return this.#recent.get(name);
+  }
+
+  set(name: string, namespace: RedisNamespace): void {
+    this.#recent.delete(name);
+    this.#recent.set(name, { ...namespace, tags: NO_TAGS });
+    const [oldest] = this.#recent.keys();
+    if (this.#recent.size > MOST_NAMESPACES && oldest !== undefined) this.#recent.delete(oldest);
+  }
+}
+
+const MOST_NAMESPACES = 100;
+const NO_TAGS: ReadonlyMap<string, number | undefined> = new Map();
+
 interface Placed {
   readonly write: StoreWrite;
   readonly position: number;
@@ -119,6 +150,6 @@ interface Outcome {
 }
 
 /** Whether nothing happened to the namespace that ends what was loaded at `version`. */
-function isCurrent(version: RedisVersion, { tags = [] }: StoreWrite, now: RedisNamespace): boolean {
+function isCurrent(version: RedisVersion | RedisNamespace, { tags = [] }: StoreWrite, now: RedisNamespace): boolean {
   return version.generation === now.generation && areTagsValid(tags, version.sequence, now);
 }

@@ -1,7 +1,8 @@
 import { type RedisServer, type RedisClusterServers, startRedis, startRedisCluster } from '@perf/testkit';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { StoreWrite } from '../src/index.ts';
 import { type RedisClient, redisStore, redisTracking } from '../src/redis.ts';
 import { storeContract } from './contract/store-contract.ts';
 
@@ -61,3 +62,31 @@ for (const [name, connect] of clientsOf) {
     { leases: true },
   );
 }
+
+test('a hundred keys all over a Cluster are read, written and deleted together', async () => {
+  const client = kept(new ioredis6.Cluster(nodes()));
+  const store = redisStore(client, { prefix: 'slots' });
+  const keys = Array.from({ length: 100 }, (_, index) => `key ${index}`);
+  const write = (key: string, rest = {}): StoreWrite => ({
+    key,
+    bytes: Buffer.from(key),
+    ttl: 60_000,
+    tags: ['x'],
+    ...rest,
+  });
+  const entries = await store.getMany('n', keys);
+  const fenced = keys.map((key, index) => write(key, { ifVersion: entries[index]?.version }));
+  expect(await store.setMany('n', fenced)).toEqual(keys.map(() => true));
+  expect((await store.getMany('n', keys)).map(({ bytes }) => String(bytes))).toEqual(keys);
+  const sizes = await Promise.all(client.nodes('master').map((node) => node.dbsize()));
+  expect(Math.min(...sizes)).toBeGreaterThan(5);
+  await store.deleteMany('n', keys.slice(0, 50));
+  await store.setMany(
+    'n',
+    keys.slice(0, 25).map((key) => write(key)),
+  );
+  const left = (await store.getMany('n', keys)).map(({ bytes }) => bytes !== undefined);
+  expect(left).toEqual(keys.map((_, index) => index < 25 || index >= 50));
+  await store.invalidateTags('n', ['x']);
+  expect((await store.getMany('n', keys)).filter(({ bytes }) => bytes !== undefined)).toEqual([]);
+});

@@ -127,6 +127,33 @@ describe('redisStore', () => {
     pipelines.mockRestore();
   });
 
+  test('a write is one round trip, unless the namespace has changed since the last one', async () => {
+    const [store, other] = [redisStore(redis), redisStore(connect())];
+    const tagged = { ...write, tags: ['x'] };
+    await store.setMany(namespace, [tagged]);
+    const pipelines = vi.spyOn(redis, 'pipeline');
+    const trips = async (): Promise<number> => {
+      pipelines.mockClear();
+      expect(await store.setMany(namespace, [tagged])).toEqual([true]);
+      const count = pipelines.mock.calls.length;
+      expect((await other.getMany(namespace, ['k']))[0]?.bytes).toEqual(Buffer.from('v'));
+      return count;
+    };
+    expect(await trips()).toBe(1);
+    for (const change of [
+      () => other.clear(namespace),
+      () => other.invalidateTags(namespace, ['x']),
+      () => redis.del(`perf::${namespace}`),
+    ]) {
+      await change();
+      expect(await trips()).toBeGreaterThan(1);
+      expect(await trips()).toBe(1);
+    }
+    await other.invalidateTags(namespace, ['y']);
+    expect(await trips()).toBe(1);
+    pipelines.mockRestore();
+  });
+
   test('forgets the tags that were invalidated longest ago, and what may have had them', async () => {
     const store = redisStore(redis);
     const tagged = (key: string, tags: string[]): object => ({ ...write, key, tags });
