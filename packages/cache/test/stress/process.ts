@@ -4,11 +4,6 @@ import { type RedisBus, redisBus, redisStore } from '../../src/redis.ts';
 import type { HistoryChecker, Marker } from './history-checker.ts';
 import { pause, type Row } from './source.ts';
 
-/** The parts that the stress uses once they are there. */
-export interface Tagged {
-  invalidateTags?(tags: readonly string[], options?: { signal?: AbortSignal }): Promise<void>;
-}
-
 /** The namespace of markers, which no cache listens to. */
 const MARKERS = 'stress-markers';
 
@@ -48,12 +43,6 @@ export class StressProcess {
       onConnected: () => (this.#connected = true),
       onDisconnected: () => (this.#connected = false),
     });
-  }
-
-  /** Whether it has tags yet. */
-  get tagged(): Tagged | undefined {
-    const tagged = this.cache as Tagged;
-    return tagged.invalidateTags === undefined ? undefined : tagged;
   }
 
   /** Sends a marker behind everything that was published so far; the others find it in `register`. */

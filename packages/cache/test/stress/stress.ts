@@ -4,7 +4,7 @@ import { HistoryChecker } from './history-checker.ts';
 import { Random } from './random.ts';
 import { StressProcess } from './process.ts';
 import { InjectedFailure, Source, pause, turn } from './source.ts';
-import { Worker, type World } from './worker.ts';
+import { Worker, type World, tagOf } from './worker.ts';
 
 export interface StressOptions {
   readonly seed: number;
@@ -180,7 +180,7 @@ export class Stress {
   async #audit({ index, cache }: StressProcess): Promise<void> {
     for (let key = 0; key < KEYS; key++) {
       const read = this.checker.startRead(index, key);
-      const { version } = await cache.getOrLoad(`k${key}`, () => this.source.load(key));
+      const { version } = await cache.getOrLoad(`k${key}`, () => this.source.load(key), { tags: [tagOf(key)] });
       this.checker.endRead(read, version, 'read after quiescence');
     }
     // Callers have their value before it is written.
@@ -203,7 +203,9 @@ export class Stress {
       const calls = Array.from({ length: 60 }, (_, call): Promise<unknown> => {
         const key = call % KEYS;
         if (call % 3 === 0) return cache.delete(`k${key}`);
-        return cache.getOrLoad(`k${key}`, () => this.source.load(key, call % 3 === 1 ? 'slow' : 'fails late'));
+        return cache.getOrLoad(`k${key}`, () => this.source.load(key, call % 3 === 1 ? 'slow' : 'fails late'), {
+          tags: [tagOf(key)],
+        });
       });
       const settled = Promise.allSettled(calls);
       await turn();

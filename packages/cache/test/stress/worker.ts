@@ -1,4 +1,4 @@
-import type { EntryOptions } from '../../src/index.ts';
+import { type EntryOptions, LoadManyError } from '../../src/index.ts';
 import type { HistoryChecker, Invalidation } from './history-checker.ts';
 import type { StressProcess } from './process.ts';
 import type { Random } from './random.ts';
@@ -60,6 +60,9 @@ const KINDS: readonly (readonly [number, LoadKind])[] = [
 /** A failure is not remembered: it is given to the calls of its time only. */
 const FAILURE_LASTS = 2_000;
 const TAGS = 12;
+
+/** Each key has one of a few tags. */
+export const tagOf = (key: number): string => `t${key % TAGS}`;
 
 /** A caller of one process's cache, doing one thing after the other. */
 export class Worker {
@@ -171,16 +174,22 @@ export class Worker {
       if (fails) throw new InjectedFailure(-1);
       return loaded;
     };
+    const tags = (row: Row): string[] => [tagOf(row.key)];
+    let rows: ReadonlyMap<string, Row> = new Map();
+    let errors: ReadonlyMap<string, unknown> = new Map();
     try {
-      const rows = await this.#cache.getOrLoadMany(keys.map(name), loader);
-      if (rows.size !== keys.length) this.#violate(`getOrLoadMany of ${keys.length} keys came to ${rows.size}`);
-      for (const read of reads) {
-        const row = rows.get(name(read.key));
-        checker.endRead(read, row?.version, 'getOrLoadMany');
-        this.#checkRow(read.key, row, start);
-      }
+      rows = await this.#cache.getOrLoadMany(keys.map(name), loader, { tags });
     } catch (error) {
-      this.#checkFailure(error, { keys, start });
+      if (error instanceof LoadManyError) ({ values: rows, errors } = error as LoadManyError<string, Row>);
+      else errors = new Map(keys.map((key) => [name(key), error]));
+    }
+    for (const [key, error] of errors) this.#checkFailure(error, { keys: [keyOf(key)], start });
+    if (rows.size + errors.size !== keys.length) this.#violate(`${keys.length} keys came to ${rows.size} values`);
+    for (const read of reads) {
+      if (errors.has(name(read.key))) continue;
+      const row = rows.get(name(read.key));
+      checker.endRead(read, row?.version, 'getOrLoadMany');
+      this.#checkRow(read.key, row, start);
     }
     return keys.length;
   }
@@ -290,11 +299,11 @@ export class Worker {
   }
 
   async #invalidateTag(): Promise<number> {
-    const { tagged } = this.#process;
-    if (tagged === undefined) return 1;
     const tag = this.#random.below(TAGS);
     const keys = allKeys(this.#world.checker.keys).filter((key) => key % TAGS === tag);
-    return this.#change(`invalidate tag ${tag}`, keys, (_, options) => tagged.invalidateTags!([`t${tag}`], options));
+    return this.#change(`invalidate tag ${tag}`, keys, (_, options) =>
+      this.#cache.invalidateTags([tagOf(tag)], options),
+    );
   }
 
   async #mark(): Promise<number> {
@@ -334,9 +343,9 @@ export class Worker {
     this.#violate(`key ${keys[0]} came to ${describe(error)}`, keys[0]);
   }
 
+  /** Each key has one of a few tags. */
   #tags(key: number): EntryOptions {
-    const options: EntryOptions & { readonly tags: readonly string[] } = { tags: [`t${key % TAGS}`] };
-    return this.#process.tagged === undefined ? {} : options;
+    return { tags: [tagOf(key)] };
   }
 
   /** Half of the calls go to a tenth of the keys. */
@@ -355,6 +364,7 @@ export class Worker {
 }
 
 const name = (key: number): string => `k${key}`;
+
 const keyOf = (text: string): number => Number(text.slice(1));
 const allKeys = (count: number): number[] => Array.from({ length: count }, (_, key) => key);
 
