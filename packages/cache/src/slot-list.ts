@@ -56,6 +56,11 @@ export class SlotList {
     this.#length--;
   }
 
+  /** The slots, those that were pushed longest ago first. The list must not change meanwhile. */
+  *slots(): Generator<number, undefined> {
+    for (let slot = this.#tail; slot !== NONE; slot = this.#links.previous[slot] as number) yield slot;
+  }
+
   clear(): void {
     this.#head = this.#tail = NONE;
     this.#length = 0;

@@ -242,7 +242,7 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       expect(cache.purgeExpired()).toBe(40);
       expect(cache.size).toBe(60);
       expect(cache.purgeExpired()).toBe(0);
-      expect(cache.stats().expirations).toBe(40);
+      expect(cache.stats().removals.expire).toBe(40);
     });
 
     test.each([0, -1, NaN, '5' as unknown as number])('a ttl of %s is refused', (ttl) => {
@@ -393,8 +393,7 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       hits: 2,
       misses: 1,
       sets: 3,
-      evictions: 1,
-      expirations: 0,
+      removals: { set: 0, evict: 1, expire: 0, delete: 0, clear: 0 },
       listenerErrors: 0,
     });
   });
