@@ -5,9 +5,9 @@ import { MiniCaches } from './mini-caches.ts';
 import type { SlotTable } from './slot-table.ts';
 
 /** About how many entries a small cache has, up to twice that: few enough to cost little, enough to tell shares apart. */
-const MINI_SIZE = 192;
-/** How many hits of sampled keys are remembered from one miss to the next. */
-const PENDING = 64;
+const MINI_SIZE = 256;
+/** How many hits of sampled keys are remembered from one miss to the next: a few rounds through all of them. */
+const PENDING = 1_024;
 /** The bits of a hash that decide whether its key is sampled: neither those that find it in a history, nor its fingerprint there. */
 const SAMPLE_SHIFT = 12;
 
@@ -29,7 +29,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   readonly #queues: EntryQueues;
   /** Differs from cache to cache, so that nobody can prepare keys that collide. */
   readonly #seed: number = Math.trunc(Math.random() * 2 ** 32);
-  readonly #pending = new Int32Array(PENDING);
+  #pending = new Int32Array(0);
   #pendings = 0;
   #maxSize: number;
   #minis: MiniCaches | undefined;
@@ -52,7 +52,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     const slot = this.#index.get(key);
     if (slot === undefined) return -1;
     // More hits between two misses than this tell nothing new: there is room for what is used.
-    if (this.#queues.use(slot) && this.#pendings < PENDING) this.#pending[this.#pendings++] = slot;
+    if (this.#queues.use(slot) && this.#pendings < this.#pending.length) this.#pending[this.#pendings++] = slot;
     return slot;
   }
 
@@ -114,6 +114,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
       minis.request(hash, this.#table.weightAt(slot));
     }
     this.#minis = minis;
+    if (this.#pending.length === 0) this.#pending = new Int32Array(PENDING);
   }
 
   #tellPending(): void {

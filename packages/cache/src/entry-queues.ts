@@ -10,9 +10,9 @@ const SAMPLED = 0x40;
 const SATURATED = REFERENCED | FREQUENCY;
 
 /** Frequencies are halved after this many times as many requests as there are entries. */
-const AGING = 6;
+const AGING = 5;
 /** How many of the keys that are gone are remembered, in terms of the entries. */
-const REMEMBERED = 1.5;
+const REMEMBERED = 3;
 
 /** What slots weigh; 1 each, when there are no weights. */
 export interface SlotWeights {

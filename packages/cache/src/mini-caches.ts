@@ -2,7 +2,7 @@ import { EntryQueues } from './entry-queues.ts';
 import { ShareChoice } from './share-choice.ts';
 
 /** The shares that are tried. The first suits loops and scans, the last workloads where only what is recent counts. */
-const SHARES = [0.01, 0.1, 0.3, 0.9];
+const SHARES = [0.01, 0.1, 0.3, 0.7, 1];
 
 /** What a small cache may hold. */
 export interface MiniLimits {
