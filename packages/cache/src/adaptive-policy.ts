@@ -11,6 +11,9 @@ const PENDING = 1_024;
 /** The bits of a hash that decide whether its key is sampled: neither those that find it in a history, nor its fingerprint there. */
 const SAMPLE_SHIFT = 12;
 
+/** In the place of a key: nobody else has it. */
+const NONE: unique symbol = Symbol('none');
+
 /** What the cache may hold. */
 interface Limits {
   readonly maxSize: number;
@@ -29,18 +32,21 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   readonly #queues: EntryQueues;
   /** Differs from cache to cache, so that nobody can prepare keys that collide. */
   readonly #seed: number = Math.trunc(Math.random() * 2 ** 32);
+  /** The key that was looked for last and not found: what is missed is set next, more often than not. */
+  #missing: K | typeof NONE = NONE;
   #pending = new Int32Array(0);
   #pendings = 0;
   #maxSize: number;
   #minis: MiniCaches | undefined;
-  /** One key in 2^#rate is sampled. */
+  /** One key in 2^#rate is sampled: those whose hash has none of the bits of the mask. */
   #rate = 0;
+  #mask = 0;
 
   constructor(table: SlotTable<K, unknown>, limits: Limits) {
     this.#table = table;
     this.#maxSize = limits.maxSize;
     this.#maxWeight = limits.maxWeight;
-    this.#queues = new EntryQueues(table, MiniCaches.firstShare);
+    this.#queues = new EntryQueues(MiniCaches.firstShare);
   }
 
   find(key: K): number {
@@ -50,15 +56,25 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
 
   use(key: K): number {
     const slot = this.#index.get(key);
-    if (slot === undefined) return -1;
+    if (slot === undefined) {
+      this.#missing = key;
+      return -1;
+    }
     // More hits between two misses than this tell nothing new: there is room for what is used.
     if (this.#queues.use(slot) && this.#pendings < this.#pending.length) this.#pending[this.#pendings++] = slot;
     return slot;
   }
 
+  /** Whether it is certain, without a look, that `key` is not here. */
+  isMissing(key: K): boolean {
+    return key === this.#missing;
+  }
+
   add(key: K, slot: number): void {
     const hash = hashKey(key, this.#seed);
     this.#index.set(key, slot);
+    this.#missing = NONE;
+    this.#queues.weights = this.#table.weights;
     this.#queues.add(slot, hash);
     if (this.#minis === undefined || !this.#isSampled(hash)) return;
     this.#queues.sample(slot);
@@ -67,12 +83,13 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
 
   remove(key: K, slot: number): void {
     // Before the slot becomes another entry's.
-    this.#tellPending();
+    if (this.#pendings > 0) this.#tellPending();
     this.#index.delete(key);
     this.#queues.remove(slot, hashKey(key, this.#seed));
   }
 
   reweigh(slot: number, change: number): void {
+    this.#queues.weights = this.#table.weights;
     this.#queues.reweigh(slot, change);
   }
 
@@ -103,6 +120,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   /** Small caches for as many entries as there are now, with those of them that are sampled. */
   #startMinis(): void {
     this.#rate = this.#idealRate();
+    this.#mask = (2 ** this.#rate - 1) << SAMPLE_SHIFT;
     const limits = { maxSize: this.#scaled(this.#maxSize), maxWeight: this.#scaled(this.#maxWeight) };
     const minis = new MiniCaches(limits, this.#queues.share);
     this.#queues.unsampleAll();
@@ -145,6 +163,6 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   }
 
   #isSampled(hash: number): boolean {
-    return hash !== 0 && ((hash >>> SAMPLE_SHIFT) & (2 ** this.#rate - 1)) === 0;
+    return (hash & this.#mask) === 0 && hash !== 0;
   }
 }

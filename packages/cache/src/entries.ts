@@ -84,7 +84,7 @@ export class Entries<K, V> {
 
   /** Keeps `value`, making room first; reports it as evicted when it is too heavy to keep. */
   put(key: K, value: V, terms: Terms): void {
-    const slot = this.#policy.use(key);
+    const slot = this.#adaptive?.isMissing(key) === true ? -1 : this.#policy.use(key);
     if (slot >= 0 && this.#replace(slot, value, terms)) return;
     if (terms.weight > this.#maxWeight) {
       this.#removals.push(key, value, 'evict');

@@ -14,11 +14,6 @@ const AGING = 5;
 /** How many of the keys that are gone are remembered, in terms of the entries. */
 const REMEMBERED = 3;
 
-/** What slots weigh; 1 each, when there are no weights. */
-export interface SlotWeights {
-  readonly weights: Float64Array | undefined;
-}
-
 /**
  * W-TinyLFU (Einziger, Friedman & Manes, ACM ToS 2017) with lazy promotion. A new entry enters a window. When room is needed, the oldest of the window
  * and the oldest of the main region compare how often they were used, and the less used one goes: a scan or a loop passes through a small window and leaves the rest alone.
@@ -29,7 +24,8 @@ export interface SlotWeights {
 export class EntryQueues {
   /** The share of the weight that the window may have, above 0 and up to 1. */
   share: number;
-  readonly #weights: SlotWeights;
+  /** What the slots weigh: the owner's array, 1 each when there is none. */
+  weights: Float64Array | undefined;
   readonly #links = new SlotLinks();
   readonly #window = new SlotList(this.#links);
   readonly #main = new SlotList(this.#links);
@@ -40,8 +36,7 @@ export class EntryQueues {
   #weight = 0;
   #windowWeight = 0;
 
-  constructor(weights: SlotWeights, share: number) {
-    this.#weights = weights;
+  constructor(share: number) {
     this.share = share;
   }
 
@@ -56,7 +51,7 @@ export class EntryQueues {
   /** An entry was used. @returns whether it is marked as sampled */
   use(slot: number): boolean {
     const state = this.#states[slot] as number;
-    if ((state & ~IN_MAIN) === SATURATED) return false;
+    if ((state & SATURATED) === SATURATED) return false;
     this.#states[slot] = (state | REFERENCED) + ((state & FREQUENCY) < FREQUENCY ? 1 : 0);
     return (state & SAMPLED) !== 0;
   }
@@ -90,7 +85,7 @@ export class EntryQueues {
     this.#windowWeight += weight;
     this.#window.push(slot);
     // While the cache fills, or when the window has shrunk, the main region takes over what is too much.
-    for (let moves = 0; moves < 2 && this.#window.length > 1 && this.#windowWeight > this.#windowLimit(); moves++) {
+    for (let moves = 0; moves < 2 && this.#window.length > 1 && this.#isWindowOver(this.#windowWeight); moves++) {
       this.#moveToMain(this.#oldest(this.#window));
     }
   }
@@ -116,8 +111,7 @@ export class EntryQueues {
     if (this.#remembered < this.length) this.#startHistory();
     if (this.#main.length === 0) return this.#oldest(this.#window);
     // The newcomer goes into the window. While that stays within its share, it grows at the cost of the main region.
-    const isWindowFull = this.#windowWeight + incoming > this.#windowLimit();
-    if (this.#window.length === 0 || !isWindowFull) return this.#oldest(this.#main);
+    if (this.#window.length === 0 || !this.#isWindowOver(this.#windowWeight + incoming)) return this.#oldest(this.#main);
     const candidate = this.#oldest(this.#window);
     const incumbent = this.#oldest(this.#main);
     // The use that brought the candidate here does not count: the incumbent has had no chance to match it. Without this, a loop
@@ -162,9 +156,9 @@ export class EntryQueues {
     this.#history = new KeyHistory(this.#remembered * REMEMBERED);
   }
 
-  /** In weight, so that what has to leave the window for a newcomer weighs as much as that. */
-  #windowLimit(): number {
-    return Math.max(this.#weight / this.length, this.#weight * this.share);
+  /** Whether that is more than the window's share, and more than one entry. In weight, so that what has to leave the window for a newcomer weighs as much as that. */
+  #isWindowOver(weight: number): boolean {
+    return weight > this.#weight * this.share && weight * this.length > this.#weight;
   }
 
   #leaveWindow(slot: number): void {
@@ -195,7 +189,7 @@ export class EntryQueues {
   }
 
   #weightOf(slot: number): number {
-    const { weights } = this.#weights;
+    const { weights } = this;
     return weights === undefined ? 1 : (weights[slot] as number);
   }
 }

@@ -25,7 +25,7 @@ export class MiniCaches {
   readonly #choice: ShareChoice;
   readonly #hits = new Float64Array(SHARES.length);
   readonly #free: number[] = [];
-  weights: Float64Array = new Float64Array(0);
+  #weights = new Float64Array(0);
   #hashes = new Int32Array(0);
   /** Which of the caches an id is in, a bit for each. */
   #heldBy = new Uint8Array(0);
@@ -36,7 +36,7 @@ export class MiniCaches {
   constructor(limits: MiniLimits, share: number) {
     this.#limits = limits;
     this.#choice = new ShareChoice(SHARES.length, SHARES.indexOf(share));
-    this.#caches = SHARES.map((share) => new EntryQueues(this, share));
+    this.#caches = SHARES.map((share) => new EntryQueues(share));
   }
 
   /** The share that does best at present. */
@@ -71,7 +71,7 @@ export class MiniCaches {
 
   #admit(id: number, index: number): void {
     const cache = this.#caches[index] as EntryQueues;
-    const weight = this.weights[id] as number;
+    const weight = this.#weights[id] as number;
     const { maxSize, maxWeight } = this.#limits;
     while (cache.length > 0 && (cache.length >= maxSize || cache.weight + weight > maxWeight)) {
       this.#evict(cache, index, weight);
@@ -96,7 +96,7 @@ export class MiniCaches {
     if (id >= this.#hashes.length) this.#grow();
     this.#ids.set(hash, id);
     this.#hashes[id] = hash;
-    this.weights[id] = weight;
+    this.#weights[id] = weight;
     return id;
   }
 
@@ -106,11 +106,14 @@ export class MiniCaches {
     hashes.set(this.#hashes);
     this.#hashes = hashes;
     const weights = new Float64Array(capacity);
-    weights.set(this.weights);
-    this.weights = weights;
+    weights.set(this.#weights);
+    this.#weights = weights;
     const heldBy = new Uint8Array(capacity);
     heldBy.set(this.#heldBy);
     this.#heldBy = heldBy;
-    for (const cache of this.#caches) cache.grow(capacity);
+    for (const cache of this.#caches) {
+      cache.weights = weights;
+      cache.grow(capacity);
+    }
   }
 }
