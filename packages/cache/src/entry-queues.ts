@@ -11,8 +11,9 @@ const SATURATED = REFERENCED | FREQUENCY;
 
 /** Frequencies are halved after this many times as many requests as there are entries. */
 const AGING = 5;
-/** How many of the keys that are gone are remembered, in terms of the entries. */
+/** How many of the keys that are gone are remembered: three for each entry, but one for each in a large cache, where bytes count. */
 const REMEMBERED = 3;
+const LARGE_HISTORY = 2 ** 18;
 
 /**
  * W-TinyLFU (Einziger, Friedman & Manes, ACM ToS 2017) with lazy promotion. A new entry enters a window. When room is needed, the oldest of the window
@@ -111,7 +112,8 @@ export class EntryQueues {
     if (this.#remembered < this.length) this.#startHistory();
     if (this.#main.length === 0) return this.#oldest(this.#window);
     // The newcomer goes into the window. While that stays within its share, it grows at the cost of the main region.
-    if (this.#window.length === 0 || !this.#isWindowOver(this.#windowWeight + incoming)) return this.#oldest(this.#main);
+    if (this.#window.length === 0 || !this.#isWindowOver(this.#windowWeight + incoming))
+      return this.#oldest(this.#main);
     const candidate = this.#oldest(this.#window);
     const incumbent = this.#oldest(this.#main);
     // The use that brought the candidate here does not count: the incumbent has had no chance to match it. Without this, a loop
@@ -153,7 +155,7 @@ export class EntryQueues {
   #startHistory(): void {
     // Not for each entry more that lighter ones make room for.
     this.#remembered = this.#history === undefined ? this.length : Math.ceil(this.length * 1.25);
-    this.#history = new KeyHistory(this.#remembered * REMEMBERED);
+    this.#history = new KeyHistory(Math.max(this.#remembered, Math.min(REMEMBERED * this.#remembered, LARGE_HISTORY)));
   }
 
   /** Whether that is more than the window's share, and more than one entry. In weight, so that what has to leave the window for a newcomer weighs as much as that. */
