@@ -30,10 +30,10 @@ function relative(each: ContenderResult): string {
   return each.relative === undefined || each.ours ? '' : `${each.relative.median.toFixed(2)}×`;
 }
 
-/** Puts `tables` between the markers `<!-- bench:start -->` and `<!-- bench:end -->` of a README. */
-export function insertTables(readme: string, tables: string): string {
-  const start = '<!-- bench:start -->';
-  const end = '<!-- bench:end -->';
+/** Puts `tables` between the markers `<!-- bench:start -->` and `<!-- bench:end -->` of a README, or those of another name. */
+export function insertTables(readme: string, tables: string, marker = 'bench'): string {
+  const start = `<!-- ${marker}:start -->`;
+  const end = `<!-- ${marker}:end -->`;
   const from = readme.indexOf(start);
   const to = readme.indexOf(end);
   if (from === -1 || to < from) throw new Error(`the README has no ${start} … ${end}`);
