@@ -14,6 +14,8 @@ const AGING = 5;
 /** How many of the keys that are gone are remembered: three for each entry, but one for each in a large cache, where bytes count. */
 const REMEMBERED = 3;
 const LARGE_HISTORY = 2 ** 18;
+/** By how much of the whole the window may be too large before it is made smaller. */
+const SLACK = 1 / 16;
 
 /**
  * W-TinyLFU (Einziger, Friedman & Manes, ACM ToS 2017) with lazy promotion. A new entry enters a window. When room is needed, the oldest of the window
@@ -85,10 +87,7 @@ export class EntryQueues {
     this.#weight += weight;
     this.#windowWeight += weight;
     this.#window.push(slot);
-    // While the cache fills, or when the window has shrunk, the main region takes over what is too much.
-    for (let moves = 0; moves < 2 && this.#window.length > 1 && this.#isWindowOver(this.#windowWeight); moves++) {
-      this.#moveToMain(this.#oldest(this.#window));
-    }
+    this.#shrinkWindow();
   }
 
   remove(slot: number, hash: number): void {
@@ -116,9 +115,7 @@ export class EntryQueues {
       return this.#oldest(this.#main);
     const candidate = this.#oldest(this.#window);
     const incumbent = this.#oldest(this.#main);
-    // The use that brought the candidate here does not count: the incumbent has had no chance to match it. Without this, a loop
-    // larger than the cache replaces each entry just before its turn.
-    if (this.#frequency(candidate) - 1 <= this.#frequency(incumbent)) return candidate;
+    if (!this.#isBetter(candidate, incumbent)) return candidate;
     this.#moveToMain(candidate);
     return incumbent;
   }
@@ -158,9 +155,36 @@ export class EntryQueues {
     this.#history = new KeyHistory(Math.max(this.#remembered, Math.min(REMEMBERED * this.#remembered, LARGE_HISTORY)));
   }
 
+  /**
+   * The main region takes over what is too much for the window, without a contest: all of it while the cache fills, later only what is far too much because the share has become smaller.
+   * A heavy entry that went leaves room for many light ones, which must not come into the main region by that.
+   */
+  #shrinkWindow(): void {
+    const slack = this.#history === undefined ? 0 : this.#weight * SLACK;
+    for (let moves = 0; moves < 2 && this.#window.length > 1; moves++) {
+      if (!this.#isWindowOver(this.#windowWeight - slack)) return;
+      this.#moveToMain(this.#oldest(this.#window));
+    }
+  }
+
   /** Whether that is more than the window's share, and more than one entry. In weight, so that what has to leave the window for a newcomer weighs as much as that. */
   #isWindowOver(weight: number): boolean {
     return weight > this.#weight * this.share && weight * this.length > this.#weight;
+  }
+
+  /** Whether a candidate was used more often than those who have to go for it: several, where it is heavier than the first of them. */
+  #isBetter(candidate: number, incumbent: number): boolean {
+    // The use that brought the candidate here does not count: the incumbents have had no chance to match it. Without this, a loop
+    // larger than the cache replaces each entry just before its turn.
+    let uses = this.#frequency(candidate) - 1;
+    let weight = this.#weightOf(candidate);
+    for (let slot = incumbent; slot >= 0; slot = this.#main.newer(slot)) {
+      uses -= this.#frequency(slot);
+      weight -= this.#weightOf(slot);
+      if (uses <= 0) return false;
+      if (weight <= 0) break;
+    }
+    return uses > 0;
   }
 
   #leaveWindow(slot: number): void {

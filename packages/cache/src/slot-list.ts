@@ -35,6 +35,11 @@ export class SlotList {
     return this.#tail;
   }
 
+  /** The slot that was pushed next after this one, -1 when it was the last. */
+  newer(slot: number): number {
+    return this.#links.previous[slot] as number;
+  }
+
   push(slot: number): void {
     const { next, previous } = this.#links;
     next[slot] = this.#head;
