@@ -111,6 +111,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
 
   clear(): void {
     this.#index.clear();
+    this.#missing = NONE;
     this.#queues.clear();
     this.#queues.share = MiniCaches.firstShare;
     this.#pendings = 0;

@@ -6,11 +6,11 @@ const FREQUENCY = 0x0f;
 const REFERENCED = 0x10;
 const IN_MAIN = 0x20;
 const SAMPLED = 0x40;
-/** Of an entry in this state (wherever it is) another use changes nothing, and nobody wants to hear of it. */
+/** Of an entry with these bits another use changes nothing, and nobody has to hear of it: it stays, whatever the share. */
 const SATURATED = REFERENCED | FREQUENCY;
 
-/** Frequencies are halved after this many times as many requests as there are entries. */
-const AGING = 5;
+/** Frequencies are halved after this many times as many requests as there are entries; hits of those that are used all the time do not count. */
+const AGING = 4;
 /** How many of the keys that are gone are remembered: three for each entry, but one for each in a large cache, where bytes count. */
 const REMEMBERED = 3;
 const LARGE_HISTORY = 2 ** 18;

@@ -25,9 +25,8 @@ export class KeyHistory {
     const cells = this.#cells;
     for (let cell = first; cell < first + WAYS; cell++) {
       const found = cells[cell] as number;
-      if (found === 0) return 0;
-      if (found >>> COUNT_BITS !== fingerprint) continue;
-      this.#forget(cell, first + WAYS - 1);
+      if (found >>> COUNT_BITS !== fingerprint || found === 0) continue;
+      cells[cell] = 0;
       return found & COUNT;
     }
     return 0;
@@ -38,23 +37,22 @@ export class KeyHistory {
     if (hash === 0) return;
     const first = this.#firstOf(hash);
     const cells = this.#cells;
-    for (let cell = first + WAYS - 1; cell > first; cell--) cells[cell] = cells[cell - 1] as number;
-    cells[first] = ((hash & FINGERPRINT) << COUNT_BITS) | Math.max(1, count);
-  }
-
-  /** Halves every count, but forgets nobody. */
-  age(): void {
-    for (let cell = 0; cell < this.#cells.length; cell++) {
-      const found = this.#cells[cell] as number;
-      if ((found & COUNT) > 1) this.#cells[cell] = (found & ~COUNT) | ((found & COUNT) >> 1);
+    let moving = ((hash & FINGERPRINT) << COUNT_BITS) | Math.max(1, count);
+    // The youngest in front; the others move back, up to the first gap or out of the set.
+    for (let cell = first; cell < first + WAYS && moving !== 0; cell++) {
+      const next = cells[cell] as number;
+      cells[cell] = moving;
+      moving = next;
     }
   }
 
-  /** The younger ones stay in front: those behind it move up. */
-  #forget(cell: number, last: number): void {
+  /** Halves every count. Who was used once is forgotten, as those who are here are then worth nothing more. */
+  age(): void {
     const cells = this.#cells;
-    for (let at = cell; at < last; at++) cells[at] = cells[at + 1] as number;
-    cells[last] = 0;
+    for (let cell = 0; cell < cells.length; cell++) {
+      const found = cells[cell] as number;
+      cells[cell] = (found & COUNT) > 1 ? (found & ~COUNT) | ((found & COUNT) >> 1) : 0;
+    }
   }
 
   /** By the upper bits of the hash; the fingerprint is the lower ones. */

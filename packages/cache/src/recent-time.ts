@@ -1,4 +1,4 @@
-import { type Clock, type Timer, startTimer, systemClock } from '@perf/core';
+import { type Clock, systemClock } from '@perf/core';
 
 /** A deadline this many milliseconds after the last reading of the clock is not there yet, without a look at the clock. */
 const HORIZON = 60_000;
@@ -7,8 +7,9 @@ const LIFETIME = 1_000;
 /** and this many times. */
 const USES = 100;
 
-/** Fake timers put another in its place. */
+/** Fake timers put others in their place. */
 const realNow: unknown = performance.now;
+const { setTimeout: startRealTimer } = globalThis;
 
 /** What a cache asks about time. */
 export interface TimeSource {
@@ -27,7 +28,7 @@ export interface TimeSource {
 class RecentTime implements TimeSource {
   #reading = 0;
   #usesLeft = 0;
-  #timer: Timer | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   isOver(deadline: number): boolean {
     if (this.#usesLeft > 0 && deadline - this.#reading > HORIZON) {
@@ -48,7 +49,7 @@ class RecentTime implements TimeSource {
   #keep(now: number): void {
     this.#reading = now;
     this.#usesLeft = USES;
-    this.#timer ??= startTimer(() => this.#forget(), LIFETIME, { unref: true });
+    this.#timer ??= startRealTimer(() => this.#forget(), LIFETIME).unref();
   }
 
   #forget(): void {
