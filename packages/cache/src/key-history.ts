@@ -10,6 +10,7 @@ const FINGERPRINT = 0x0fff;
 export class KeyHistory {
   readonly #cells: Uint16Array;
   readonly #sets: number;
+  #forgets = true;
 
   /** @param capacity how many keys to remember */
   constructor(capacity: number) {
@@ -46,12 +47,14 @@ export class KeyHistory {
     }
   }
 
-  /** Halves every count. Who was used once is forgotten, as those who are here are then worth nothing more. */
+  /** Halves every count. Every other time, those that were used once are forgotten: once was too long ago to count. */
   age(): void {
     const cells = this.#cells;
+    this.#forgets = !this.#forgets;
     for (let cell = 0; cell < cells.length; cell++) {
       const found = cells[cell] as number;
-      cells[cell] = (found & COUNT) > 1 ? (found & ~COUNT) | ((found & COUNT) >> 1) : 0;
+      if ((found & COUNT) > 1) cells[cell] = (found & ~COUNT) | ((found & COUNT) >> 1);
+      else if (this.#forgets) cells[cell] = 0;
     }
   }
 

@@ -74,7 +74,8 @@ export class WTinyLfu implements Simulator {
     }
     const from = this.#probation.size > 0 ? this.#probation : this.#protected;
     const victim = from.oldest;
-    if (this.#sketch.frequency(candidate) > this.#sketch.frequency(victim)) {
+    // There is none where the window is all there is.
+    if (victim >= 0 && this.#sketch.frequency(candidate) > this.#sketch.frequency(victim)) {
       from.remove(victim);
       this.#where[victim] = ABSENT;
       this.#keep(candidate, PROBATION);
