@@ -12,8 +12,8 @@ import { RemovalQueue } from './removal-queue.ts';
 import { observeMemory } from './telemetry.ts';
 
 /**
- * A bounded, synchronous cache in memory, used like a `Map`. It never holds more than `maxSize` entries or `maxWeight`, never serves an expired entry,
- * and frees expired ones by itself. `has`, `get` and `peek` agree for every value, `undefined` included.
+ * A bounded, synchronous cache in memory, used like a `Map`. It never holds more than `maxSize` entries or `maxWeight`, never serves an expired entry
+ * (see {@link MemoryCacheOptions.ttl} for the one bound to that), and frees expired ones by itself. `has`, `get` and `peek` agree for every value, `undefined` included.
  *
  * `get`, `set` and `delete` are O(1), amortised.
  */

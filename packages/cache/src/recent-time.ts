@@ -8,7 +8,7 @@ const LIFETIME = 1_000;
 const USES = 100;
 
 /** Fake timers put others in their place. */
-const realNow: unknown = performance.now;
+const realNow: unknown = Reflect.get(performance, 'now');
 const { setTimeout: startRealTimer } = globalThis;
 
 /** What a cache asks about time. */
@@ -28,7 +28,8 @@ export interface TimeSource {
 class RecentTime implements TimeSource {
   #reading = 0;
   #usesLeft = 0;
-  #timer: NodeJS.Timeout | undefined;
+  /** Whether a timer is going to end the reading. */
+  #isEnding = false;
 
   isOver(deadline: number): boolean {
     if (this.#usesLeft > 0 && deadline - this.#reading > HORIZON) {
@@ -49,11 +50,13 @@ class RecentTime implements TimeSource {
   #keep(now: number): void {
     this.#reading = now;
     this.#usesLeft = USES;
-    this.#timer ??= startRealTimer(() => this.#forget(), LIFETIME).unref();
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    startRealTimer(() => this.#forget(), LIFETIME).unref();
   }
 
   #forget(): void {
-    this.#timer = undefined;
+    this.#isEnding = false;
     this.#usesLeft = 0;
   }
 }

@@ -39,13 +39,13 @@ describe('with the real clock', () => {
 describe('the clock', () => {
   let now = 0;
   let looks = 0;
-  let MemoryCache: typeof import('../src/index.ts').MemoryCache;
+  let FreshCache: typeof MemoryCache;
 
   beforeEach(async () => {
     // Only the timers, and before the cache is loaded: where `performance.now` is not the one that was there then, it is asked at every use.
     vi.resetModules();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    ({ MemoryCache } = await import('../src/index.ts'));
+    ({ MemoryCache: FreshCache } = await import('../src/index.ts'));
     const { systemClock } = await import('@perf/core');
     now = 1_000;
     looks = 0;
@@ -60,7 +60,7 @@ describe('the clock', () => {
   });
 
   test('is read once for a hundred uses of entries that have more than a minute left', () => {
-    const cache = new MemoryCache<string, number>({ ttl: 61_000 });
+    const cache = new FreshCache<string, number>({ ttl: 61_000 });
     cache.set('k', 1);
     looks = 0;
     for (let use = 0; use < 1_000; use++) cache.get('k');
@@ -68,7 +68,7 @@ describe('the clock', () => {
   });
 
   test('is read for every use of an entry that has no more than a minute left', () => {
-    const cache = new MemoryCache<string, number>({ ttl: 60_000 });
+    const cache = new FreshCache<string, number>({ ttl: 60_000 });
     cache.set('k', 1);
     looks = 0;
     for (let use = 0; use < 100; use++) cache.get('k');
@@ -78,7 +78,7 @@ describe('the clock', () => {
   });
 
   test('is read again after a second, and after a hundred uses', () => {
-    const cache = new MemoryCache<string, number>({ ttl: 100_000 });
+    const cache = new FreshCache<string, number>({ ttl: 100_000 });
     cache.set('a', 1).set('b', 2);
     expect(cache.get('a')).toBe(1);
     now += 100_000;
@@ -92,7 +92,7 @@ describe('the clock', () => {
   });
 
   test('is not read at all for entries that never expire', () => {
-    const cache = new MemoryCache<string, number>();
+    const cache = new FreshCache<string, number>();
     looks = 0;
     cache.set('k', 1);
     for (let use = 0; use < 100; use++) cache.get('k');
@@ -100,7 +100,7 @@ describe('the clock', () => {
   });
 
   test('leaves no timer behind after its second', () => {
-    const cache = new MemoryCache<string, number>({ ttl: 100_000 });
+    const cache = new FreshCache<string, number>({ ttl: 100_000 });
     cache.set('k', 1);
     cache.get('k');
     cache.clear();
