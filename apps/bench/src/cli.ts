@@ -2,8 +2,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { insertTables, toMarkdown } from './report.ts';
+import { REPORTS } from './reports.ts';
 import { type ComparisonResult, type RunOptions, runComparison } from './runner.ts';
-import { REPORTS, SUITES } from './suites/index.ts';
+import { SUITES } from './suites/index.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 const RESULTS = new URL('../results/', import.meta.url);
@@ -12,19 +13,21 @@ interface Flags {
   readonly rounds: number;
   readonly smoke: boolean;
   readonly write: boolean;
+  readonly traces?: string;
 }
 
 new Command('bench')
   .description(
     'Measures the packages against their peers, interleaved in one process, and writes JSON and Markdown to apps/bench/results.',
   )
-  .argument('[packages...]', `what to measure: ${Object.keys(SUITES).join(', ')}; all of them by default`)
+  .argument('[names...]', `what to measure: ${names().join(', ')}; all of them by default`)
   .option('--rounds <n>', 'measurements of each contender', parseRounds, 15)
   .option(
     '--smoke',
     'one short round, to see that everything runs and does the same work; the figures mean nothing',
     false,
   )
+  .option('--traces <folder>', 'real traces, for hit-ratio', process.env['PERF_TRACES'])
   .option('--write', 'put the tables into the READMEs', false)
   .action(run)
   .parseAsync()
@@ -39,20 +42,23 @@ function parseRounds(text: string): number {
   return rounds;
 }
 
-async function run(packages: readonly string[], flags: Flags): Promise<void> {
-  const unknown = packages.find((name) => !Object.hasOwn(SUITES, name));
-  if (unknown !== undefined)
-    throw new Error(`there is no suite "${unknown}"; there are ${Object.keys(SUITES).join(', ')}`);
+async function run(chosen: readonly string[], flags: Flags): Promise<void> {
+  const unknown = chosen.find((name) => !names().includes(name));
+  if (unknown !== undefined) throw new Error(`there is no "${unknown}"; there are ${names().join(', ')}`);
   if (flags.smoke && flags.write) throw new Error('--write needs real figures: leave out --smoke');
   if (globalThis.gc === undefined) console.error('Run with --expose-gc for steadier figures.');
   const options: RunOptions = {
     ...(flags.smoke ? { rounds: 1, warmups: 1, target: 2 } : { rounds: flags.rounds, warmups: 5, target: 50 }),
     onProgress: showProgress,
   };
-  for (const name of packages.length > 0 ? packages : Object.keys(SUITES)) {
-    await runSuite(name, options, flags);
-    await runReports(name, options, flags);
+  for (const name of chosen.length > 0 ? chosen : names()) {
+    if (Object.hasOwn(REPORTS, name)) await runReport(name, flags);
+    else await runSuite(name, options, flags);
   }
+}
+
+function names(): string[] {
+  return [...Object.keys(SUITES), ...Object.keys(REPORTS)];
 }
 
 async function runSuite(name: string, options: RunOptions, flags: Flags): Promise<void> {
@@ -68,16 +74,15 @@ async function runSuite(name: string, options: RunOptions, flags: Flags): Promis
   if (flags.write) writeInto(name, tables);
 }
 
-async function runReports(name: string, options: RunOptions, flags: Flags): Promise<void> {
-  const { onProgress } = options;
-  for (const report of (await REPORTS[name]?.()) ?? []) {
-    const text = await report.run({ rounds: options.rounds, smoke: flags.smoke, onProgress });
-    clearProgress();
-    console.log(text);
-    if (flags.smoke) continue;
-    save(`${name}-${report.name}`, 'md', text);
-    if (flags.write) writeInto(name, text, report.name);
-  }
+async function runReport(name: string, { rounds, smoke, traces, write }: Flags): Promise<void> {
+  const report = await REPORTS[name]?.();
+  if (report === undefined) return;
+  const text = await report.run({ rounds, smoke, traces, onProgress: showProgress });
+  clearProgress();
+  console.log(`## ${name}\n\n${text}`);
+  if (smoke) return;
+  save(name, 'md', text);
+  if (write) writeInto(report.package, text, name);
 }
 
 function save(name: string, kind: 'json' | 'md', text: string): void {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { runComparison } from '../src/runner.ts';
-import { REPORTS, SUITES } from '../src/suites/index.ts';
+import { SUITES } from '../src/suites/index.ts';
 
 // The figures mean nothing here: what is tested is that every contender runs and comes to the same.
 describe.each(Object.entries(SUITES))('the suite of %s', (name, load) => {
@@ -10,17 +10,6 @@ describe.each(Object.entries(SUITES))('the suite of %s', (name, load) => {
       expect(measured).toBe(name);
       expect(contenders.length).toBeGreaterThan(1);
       expect(contenders.filter(({ ours }) => ours)).toHaveLength(1);
-    }
-  });
-});
-
-describe.each(Object.entries(REPORTS))('the reports of %s', (name, load) => {
-  test('have something to say', async () => {
-    for (const report of await load()) {
-      expect(report.package).toBe(name);
-      expect(await report.run({ rounds: 1, smoke: true })).toMatch(
-        /^\*\*.+\*\*\n\n\| \|.*\n\| --- \|.*\n\| \*\*@perf\/cache/,
-      );
     }
   });
 });

@@ -1,180 +1,169 @@
+import { EntryQueues } from './entry-queues.ts';
 import type { EvictionPolicy } from './eviction-policy.ts';
-import { FrequencySketch } from './frequency-sketch.ts';
 import { hashKey } from './key-hash.ts';
-import { SlotLinks, SlotList } from './slot-list.ts';
-import { WindowClimber } from './window-climber.ts';
+import { MiniCaches } from './mini-caches.ts';
+import type { SlotTable } from './slot-table.ts';
 
-/** What is known about an entry, in one byte. */
-const FREQUENCY = 0x0f;
-const REFERENCED = 0x10;
-const IN_MAIN = 0x20;
+/** About how many entries a small cache has, up to twice that: few enough to cost little, enough to tell shares apart. */
+const MINI_SIZE = 256;
+/** How many hits of sampled keys are remembered from one miss to the next: a few rounds through all of them. */
+const PENDING = 1_024;
+/** The bits of a hash that decide whether its key is sampled: neither those that find it in a history, nor its fingerprint there. */
+const SAMPLE_SHIFT = 12;
 
-/** Shares are found out on samples of this many times the size. */
-const SAMPLE_FACTOR = 4;
-/** Frequencies are halved after this many times the size. */
-const AGING_FACTOR = 10;
+/** In the place of a key: nobody else has it. */
+const NONE: unique symbol = Symbol('none');
+
+/** What the cache may hold. */
+interface Limits {
+  readonly maxSize: number;
+  readonly maxWeight: number;
+}
 
 /**
- * W-TinyLFU (Einziger, Friedman & Manes, ACM ToS 2017) with lazy promotion. A new entry enters a small window. When room is needed, the oldest of the window
- * and the oldest of the main region compare how often they were used, and the less used one goes: a scan or a loop passes through the window and leaves the rest alone.
- * The window's share adapts to the workload.
+ * W-TinyLFU whose window adapts to the workload: {@link EntryQueues} decide who goes, and {@link MiniCaches} find out which share the window should have.
  *
- * Both regions are queues with a second chance (CLOCK), so that a hit sets bits in one byte and moves nothing. An entry counts its own uses while it is
- * here; a sketch remembers the counts of those who left. Hits and hashes never meet.
+ * A hit looks the key up, and sets bits in one byte. Hashes, lists and the small caches are only touched on a miss, and the small caches only with a sample of the keys.
  */
 export class AdaptivePolicy<K> implements EvictionPolicy<K> {
-  readonly #weightOf: (slot: number) => number;
+  readonly #table: SlotTable<K, unknown>;
+  readonly #maxWeight: number;
   readonly #index = new Map<K, number>();
-  readonly #links = new SlotLinks();
-  readonly #window = new SlotList(this.#links);
-  readonly #main = new SlotList(this.#links);
+  readonly #queues: EntryQueues;
+  /** Differs from cache to cache, so that nobody can prepare keys that collide. */
   readonly #seed: number = Math.trunc(Math.random() * 2 ** 32);
-  #state = new Uint8Array(0);
-  #hashes = new Int32Array(0);
-  #history = new FrequencySketch(0);
-  #climber = new WindowClimber();
-  #hits = 0;
-  #accesses = 0;
-  #untilAging = 0;
-  #weight = 0;
-  #windowWeight = 0;
+  /** The key that was looked for last and not found: what is missed is set next, more often than not. */
+  #missing: K | typeof NONE = NONE;
+  #pending = new Int32Array(0);
+  #pendings = 0;
+  #maxSize: number;
+  #minis: MiniCaches | undefined;
+  /** One key in 2^#rate is sampled: those whose hash has none of the bits of the mask. */
+  #rate = 0;
+  #mask = 0;
 
-  constructor(weightOf: (slot: number) => number) {
-    this.#weightOf = weightOf;
+  constructor(table: SlotTable<K, unknown>, limits: Limits) {
+    this.#table = table;
+    this.#maxSize = limits.maxSize;
+    this.#maxWeight = limits.maxWeight;
+    this.#queues = new EntryQueues(MiniCaches.firstShare);
   }
 
   find(key: K): number {
-    return this.#index.get(key) ?? -1;
+    const slot = this.#index.get(key);
+    return slot === undefined ? -1 : slot;
   }
 
   use(key: K): number {
     const slot = this.#index.get(key);
-    if (slot === undefined) return -1;
-    const state = this.#state[slot] as number;
-    this.#state[slot] = (state | REFERENCED) + ((state & FREQUENCY) < FREQUENCY ? 1 : 0);
-    this.#hits++;
-    this.#accesses++;
+    if (slot === undefined) {
+      this.#missing = key;
+      return -1;
+    }
+    // More hits between two misses than this tell nothing new: there is room for what is used.
+    if (this.#queues.use(slot) && this.#pendings < this.#pending.length) this.#pending[this.#pendings++] = slot;
     return slot;
+  }
+
+  /** Whether it is certain, without a look, that `key` is not here. */
+  isMissing(key: K): boolean {
+    return key === this.#missing;
   }
 
   add(key: K, slot: number): void {
     const hash = hashKey(key, this.#seed);
     this.#index.set(key, slot);
-    this.#hashes[slot] = hash;
-    this.#state[slot] = Math.min(FREQUENCY, this.#history.estimate(hash) + 1);
-    const weight = this.#weightOf(slot);
-    this.#weight += weight;
-    this.#windowWeight += weight;
-    this.#window.push(slot);
-    this.#accesses++;
-    this.#adapt();
-    // While the cache fills, or when the window has shrunk, the main region takes over what is too much.
-    for (let moves = 0; moves < 2 && this.#window.length > 1 && this.#windowWeight > this.#windowLimit(); moves++) {
-      this.#moveToMain(this.#oldest(this.#window));
-    }
+    this.#missing = NONE;
+    this.#queues.weights = this.#table.weights;
+    this.#queues.add(slot, hash);
+    if (this.#minis === undefined || !this.#isSampled(hash)) return;
+    this.#queues.sample(slot);
+    this.#tellMinis(hash, this.#table.weightAt(slot));
   }
 
   remove(key: K, slot: number): void {
-    const state = this.#state[slot] as number;
+    // Before the slot becomes another entry's.
+    if (this.#pendings > 0) this.#tellPending();
     this.#index.delete(key);
-    this.#history.remember(this.#hashes[slot] as number, state & FREQUENCY);
-    this.#weight -= this.#weightOf(slot);
-    if ((state & IN_MAIN) === 0) this.#leaveWindow(slot);
-    else this.#main.remove(slot);
+    this.#queues.remove(slot, hashKey(key, this.#seed));
   }
 
   reweigh(slot: number, change: number): void {
-    this.#weight += change;
-    if (((this.#state[slot] as number) & IN_MAIN) === 0) this.#windowWeight += change;
+    this.#queues.weights = this.#table.weights;
+    this.#queues.reweigh(slot, change);
   }
 
   victim(incoming: number): number {
-    if (this.#main.length === 0) return this.#oldest(this.#window);
-    // The newcomer goes into the window. While that stays within its share, it grows at the cost of the main region.
-    const isWindowFull = this.#windowWeight + incoming > this.#windowLimit();
-    if (this.#window.length === 0 || !isWindowFull) return this.#oldest(this.#main);
-    const candidate = this.#oldest(this.#window);
-    const incumbent = this.#oldest(this.#main);
-    // The use that brought the candidate here does not count: the incumbent has had no chance to match it. Without this, a loop
-    // larger than the cache replaces each entry just before its turn.
-    if (this.#frequency(candidate) - 1 <= this.#frequency(incumbent)) return candidate;
-    this.#moveToMain(candidate);
-    return incumbent;
+    // Until something has to go there is nothing to find out.
+    if (this.#minis === undefined) this.#startMinis();
+    return this.#queues.victim(incoming);
   }
 
   grow(capacity: number): void {
-    this.#links.grow(capacity);
-    const state = new Uint8Array(capacity);
-    state.set(this.#state);
-    this.#state = state;
-    const hashes = new Int32Array(capacity);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-    // Growing means that little was evicted so far: there is next to no history to lose.
-    this.#history = new FrequencySketch(capacity);
+    this.#queues.grow(capacity);
   }
 
-  resize(): void {
-    // Everything here is relative to how many entries there are.
+  resize(maxSize: number): void {
+    this.#maxSize = maxSize;
+    this.#pendings = 0;
+    this.#minis = undefined;
   }
 
   clear(): void {
     this.#index.clear();
-    this.#window.clear();
-    this.#main.clear();
-    this.#links.clear();
-    this.#state = new Uint8Array(0);
-    this.#hashes = new Int32Array(0);
-    this.#history = new FrequencySketch(0);
-    this.#climber = new WindowClimber();
-    this.#hits = this.#accesses = this.#untilAging = this.#weight = this.#windowWeight = 0;
+    this.#missing = NONE;
+    this.#queues.clear();
+    this.#queues.share = MiniCaches.firstShare;
+    this.#pendings = 0;
+    this.#minis = undefined;
   }
 
-  /** In weight, so that what has to leave the window for a newcomer weighs as much as that. */
-  #windowLimit(): number {
-    return Math.max(this.#weight / this.#index.size, this.#weight * this.#climber.share);
-  }
-
-  #leaveWindow(slot: number): void {
-    this.#window.remove(slot);
-    // Sums of fractions drift: an empty window weighs nothing.
-    this.#windowWeight = this.#window.length === 0 ? 0 : this.#windowWeight - this.#weightOf(slot);
-  }
-
-  #frequency(slot: number): number {
-    return (this.#state[slot] as number) & FREQUENCY;
-  }
-
-  #moveToMain(slot: number): void {
-    this.#leaveWindow(slot);
-    this.#main.push(slot);
-    this.#state[slot] = (this.#state[slot] as number) | IN_MAIN;
-  }
-
-  /** The slot at the end of the queue that was not used since it last came by. Ends, because each lap clears the bits it meets. */
-  #oldest(queue: SlotList): number {
-    for (;;) {
-      const slot = queue.tail;
-      const state = this.#state[slot] as number;
-      if (slot < 0 || (state & REFERENCED) === 0) return slot;
-      this.#state[slot] = state & ~REFERENCED;
-      queue.remove(slot);
-      queue.push(slot);
+  /** Small caches for as many entries as there are now, with those of them that are sampled. */
+  #startMinis(): void {
+    this.#rate = this.#idealRate();
+    this.#mask = (2 ** this.#rate - 1) << SAMPLE_SHIFT;
+    const limits = { maxSize: this.#scaled(this.#maxSize), maxWeight: this.#scaled(this.#maxWeight) };
+    const minis = new MiniCaches(limits, this.#queues.share);
+    this.#queues.unsampleAll();
+    this.#pendings = 0;
+    for (const slot of this.#queues.slots()) {
+      const hash = hashKey(this.#table.keys[slot], this.#seed);
+      if (!this.#isSampled(hash)) continue;
+      this.#queues.sample(slot);
+      minis.request(hash, this.#table.weightAt(slot));
     }
+    this.#minis = minis;
+    if (this.#pending.length === 0) this.#pending = new Int32Array(PENDING);
   }
 
-  /** At the end of a sample, lets the window's share follow the hit ratio; from time to time, lets frequencies fade. */
-  #adapt(): void {
-    if (this.#accesses < SAMPLE_FACTOR * Math.max(this.#index.size, 64)) return;
-    this.#climber.climb(this.#hits / this.#accesses);
-    this.#untilAging += this.#accesses;
-    this.#hits = this.#accesses = 0;
-    if (this.#untilAging < AGING_FACTOR * this.#index.size) return;
-    this.#untilAging = 0;
-    this.#history.age();
-    for (let slot = 0; slot < this.#state.length; slot++) {
-      const state = this.#state[slot] as number;
-      this.#state[slot] = (state & ~FREQUENCY) | ((state & FREQUENCY) >> 1);
+  #tellPending(): void {
+    for (let index = 0; index < this.#pendings; index++) {
+      const slot = this.#pending[index] as number;
+      this.#tellMinis(hashKey(this.#table.keys[slot], this.#seed), this.#table.weightAt(slot));
     }
+    this.#pendings = 0;
+  }
+
+  #tellMinis(hash: number, weight: number): void {
+    const minis = this.#minis;
+    if (minis === undefined) return;
+    const requests = minis.request(hash, weight);
+    if (requests === 0) return;
+    this.#queues.share = minis.share;
+    this.#queues.age(requests * 2 ** this.#rate);
+    // Where weight is the limit, the number of entries may come to be quite another one: the next victim starts them anew.
+    if (Math.abs(this.#idealRate() - this.#rate) > 1) this.#minis = undefined;
+  }
+
+  #idealRate(): number {
+    return Math.max(0, Math.floor(Math.log2(Math.max(1, this.#queues.length) / MINI_SIZE)));
+  }
+
+  #scaled(limit: number): number {
+    return Math.max(1, limit / 2 ** this.#rate);
+  }
+
+  #isSampled(hash: number): boolean {
+    return (hash & this.#mask) === 0 && hash !== 0;
   }
 }

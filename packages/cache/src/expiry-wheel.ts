@@ -13,9 +13,8 @@ const NONE = -1;
 export class ExpiryWheel {
   readonly #heads = new Int32Array(LEVELS * BUCKETS).fill(NONE);
   #next = new Int32Array(0);
+  /** The slot before; for the first of a bucket which bucket that is, as {@link asLink} writes it; -1 for a slot in none. */
   #previous = new Int32Array(0);
-  /** The bucket a slot is in, -1 for none. */
-  #buckets = new Int16Array(0);
   #tick: number;
   #size = 0;
 
@@ -26,13 +25,10 @@ export class ExpiryWheel {
   grow(capacity: number): void {
     const next = new Int32Array(capacity);
     next.set(this.#next);
-    const previous = new Int32Array(capacity);
+    const previous = new Int32Array(capacity).fill(NONE);
     previous.set(this.#previous);
-    const buckets = new Int16Array(capacity).fill(NONE);
-    buckets.set(this.#buckets);
     this.#next = next;
     this.#previous = previous;
-    this.#buckets = buckets;
   }
 
   /**
@@ -58,15 +54,7 @@ export class ExpiryWheel {
   }
 
   remove(slot: number): void {
-    const bucket = this.#buckets[slot] as number;
-    if (bucket !== NONE) this.#unlink(slot, bucket);
-  }
-
-  clear(): void {
-    this.#heads.fill(NONE);
-    this.#next = this.#previous = new Int32Array(0);
-    this.#buckets = new Int16Array(0);
-    this.#size = 0;
+    if (this.#previous[slot] !== NONE) this.#unlink(slot);
   }
 
   /** When {@link ExpiryWheel.advance} has something to do next, `Infinity` for never. */
@@ -107,7 +95,7 @@ export class ExpiryWheel {
 
   #empty(bucket: number, into: number[]): void {
     for (let slot = this.#heads[bucket] as number; slot !== NONE; slot = this.#heads[bucket] as number) {
-      this.#unlink(slot, bucket);
+      this.#unlink(slot);
       into.push(slot);
     }
   }
@@ -115,20 +103,24 @@ export class ExpiryWheel {
   #link(slot: number, bucket: number): void {
     const head = this.#heads[bucket] as number;
     this.#next[slot] = head;
-    this.#previous[slot] = NONE;
+    this.#previous[slot] = asLink(bucket);
     if (head !== NONE) this.#previous[head] = slot;
     this.#heads[bucket] = slot;
-    this.#buckets[slot] = bucket;
     this.#size++;
   }
 
-  #unlink(slot: number, bucket: number): void {
+  #unlink(slot: number): void {
     const after = this.#next[slot] as number;
     const before = this.#previous[slot] as number;
-    if (before === NONE) this.#heads[bucket] = after;
+    if (before < NONE) this.#heads[asLink(before)] = after;
     else this.#next[before] = after;
     if (after !== NONE) this.#previous[after] = before;
-    this.#buckets[slot] = NONE;
+    this.#previous[slot] = NONE;
     this.#size--;
   }
+}
+
+/** A bucket in the place of a slot, below -1; and back again. */
+function asLink(bucket: number): number {
+  return -2 - bucket;
 }

@@ -1,9 +1,8 @@
 import { type Closeable, ClosedError, type StatsSource, checkDuration, checkLimit } from '@perf/core';
-import { Entries } from './entries.ts';
+import { Entries, type Terms } from './entries.ts';
 import {
   type MemoryCacheOptions,
   type MemorySetOptions,
-  type RemovalReason,
   checkSetOptions,
   checkWeight,
   resolveMemoryOptions,
@@ -13,36 +12,32 @@ import { RemovalQueue } from './removal-queue.ts';
 import { observeMemory } from './telemetry.ts';
 
 /**
- * A bounded, synchronous cache in memory, used like a `Map`. It never holds more than `maxSize` entries or `maxWeight`, never serves an expired entry,
- * and frees expired ones by itself. `has`, `get` and `peek` agree for every value, `undefined` included.
+ * A bounded, synchronous cache in memory, used like a `Map`. It never holds more than `maxSize` entries or `maxWeight`, never serves an expired entry
+ * (see {@link MemoryCacheOptions.ttl} for the one bound to that), and frees expired ones by itself. `has`, `get` and `peek` agree for every value, `undefined` included.
  *
  * `get`, `set` and `delete` are O(1), amortised.
  */
 export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSource<MemoryCacheStats> {
   readonly #entries: Entries<K, V>;
-  readonly #removals: RemovalQueue<K, V> | undefined;
+  readonly #removals: RemovalQueue<K, V>;
   readonly #weigh: ((value: V, key: K) => number) | undefined;
-  readonly #ttl: number;
+  /** What a `set` without options means, where nothing is weighed. */
+  readonly #terms: Terms;
   readonly #maxWeight: number;
   readonly #unobserve: () => void;
   #closed = false;
   #hits = 0;
   #misses = 0;
   #sets = 0;
-  #evictions = 0;
-  #expirations = 0;
 
   /** @throws RangeError or TypeError naming the option that is wrong */
   constructor(options: MemoryCacheOptions<K, V> = {}) {
     const resolved = resolveMemoryOptions(options);
     this.#weigh = resolved.weigh;
-    this.#ttl = resolved.ttl;
+    this.#terms = { ttl: resolved.ttl, weight: 1 };
     this.#maxWeight = resolved.maxWeight;
-    this.#removals = resolved.onRemove && new RemovalQueue(resolved.onRemove);
-    this.#entries = new Entries(resolved, {
-      removed: (key, value, reason) => this.#removed(key, value, reason),
-      swept: () => this.#removals?.flush(),
-    });
+    this.#removals = new RemovalQueue(resolved.onRemove);
+    this.#entries = new Entries(resolved, this.#removals);
     this.#unobserve = observeMemory(this, resolved.name);
   }
 
@@ -62,15 +57,10 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
 
   /** The value of `key`, or `undefined`; counts as a use. @throws ClosedError */
   get(key: K): V | undefined {
-    this.#checkOpen();
     const slot = this.#entries.use(key);
-    if (slot >= 0) {
-      this.#hits++;
-      return this.#entries.valueAt(slot);
-    }
-    this.#misses++;
-    this.#removals?.flush();
-    return undefined;
+    if (slot < 0) return this.#miss();
+    this.#hits++;
+    return this.#entries.valueAt(slot);
   }
 
   /** Like {@link MemoryCache.get}, leaving no trace: not counted, no use, no longer life. @throws ClosedError */
@@ -92,14 +82,12 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
    * @throws RangeError or TypeError for a bad `ttl` or weight, ClosedError; nothing has changed then
    */
   set(key: K, value: V, options?: MemorySetOptions): this {
-    if (options !== undefined) checkSetOptions(options);
-    const ttl = options?.ttl === undefined ? this.#ttl : checkDuration('ttl', options.ttl);
-    const weight = this.#weightOf(key, value, options);
+    const terms = options === undefined && this.#weigh === undefined ? this.#terms : this.#termsOf(key, value, options);
     // After `weigh`, which is free to use the cache, and to close it.
     this.#checkOpen();
     this.#sets++;
-    this.#entries.put(key, value, { ttl, weight });
-    this.#removals?.flush();
+    this.#entries.put(key, value, terms);
+    this.#removals.flush();
     return this;
   }
 
@@ -107,7 +95,7 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
   delete(key: K): boolean {
     this.#checkOpen();
     const deleted = this.#entries.delete(key);
-    this.#removals?.flush();
+    this.#removals.flush();
     return deleted;
   }
 
@@ -115,7 +103,7 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
   clear(): void {
     this.#checkOpen();
     this.#entries.clear();
-    this.#removals?.flush();
+    this.#removals.flush();
   }
 
   /** The keys, in no particular order. The cache may be changed meanwhile: what is gone is not visited any more. @throws ClosedError */
@@ -144,14 +132,14 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
   resize(maxSize: number): void {
     this.#checkOpen();
     this.#entries.resize(checkLimit('maxSize', maxSize));
-    this.#removals?.flush();
+    this.#removals.flush();
   }
 
   /** Removes every expired entry now, in O(size). It happens by itself too, a little later. @returns how many. @throws ClosedError */
   purgeExpired(): number {
     this.#checkOpen();
     const purged = this.#entries.purge();
-    this.#removals?.flush();
+    this.#removals.flush();
     return purged;
   }
 
@@ -165,9 +153,8 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
       hits: this.#hits,
       misses: this.#misses,
       sets: this.#sets,
-      evictions: this.#evictions,
-      expirations: this.#expirations,
-      listenerErrors: this.#removals?.errors ?? 0,
+      removals: this.#removals.counts,
+      listenerErrors: this.#removals.errors,
     };
   }
 
@@ -177,7 +164,7 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
     this.#closed = true;
     this.#unobserve();
     this.#entries.clear();
-    this.#removals?.flush();
+    this.#removals.flush();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -188,14 +175,18 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
     if (this.#closed) throw new ClosedError('MemoryCache', 'PERF_CACHE_CLOSED');
   }
 
-  #weightOf(key: K, value: V, options: MemorySetOptions | undefined): number {
-    if (options?.weight !== undefined) return checkWeight(options.weight);
-    return this.#weigh === undefined ? 1 : checkWeight(this.#weigh(value, key));
+  /** A closed cache holds nothing, so that only a miss has to look. */
+  #miss(): undefined {
+    this.#checkOpen();
+    this.#misses++;
+    this.#removals.flush();
+    return undefined;
   }
 
-  #removed(key: K, value: V, reason: RemovalReason): void {
-    if (reason === 'evict') this.#evictions++;
-    else if (reason === 'expire') this.#expirations++;
-    this.#removals?.push(key, value, reason);
+  #termsOf(key: K, value: V, options: MemorySetOptions = {}): Terms {
+    checkSetOptions(options);
+    const ttl = options.ttl === undefined ? this.#terms.ttl : checkDuration('ttl', options.ttl);
+    if (options.weight !== undefined) return { ttl, weight: checkWeight(options.weight) };
+    return { ttl, weight: this.#weigh === undefined ? 1 : checkWeight(this.#weigh(value, key)) };
   }
 }

@@ -26,12 +26,22 @@ export interface MemoryCacheOptions<K, V> {
   readonly maxWeight?: number;
   /** The weight of a value, a finite number from 0 on; what it throws, `set` throws. @default every entry weighs 1 */
   readonly weigh?: (value: V, key: K) => number;
-  /** Milliseconds from `set` until an entry expires. @default Infinity */
+  /**
+   * Milliseconds from `set` until an entry expires; exactly then, however long the event loop was blocked, but for this: while an entry has more than a minute left,
+   * a reading of the process's clock is used for up to a second and a hundred uses. An entry is served late only if the event loop does not turn for more than 59 seconds.
+   *
+   * @default Infinity
+   */
   readonly ttl?: number;
   /** Milliseconds without a `get` or `set` after which an entry expires; `ttl` still ends it. @default Infinity */
   readonly slidingTtl?: number;
   /**
-   * What goes when room is needed. `'adaptive'` keeps what is used often or again soon, and resists scans and loops; `'lru'` the least recently used.
+   * What goes when room is needed. `'adaptive'` keeps what is used often or again soon, and resists scans and loops.
+   *
+   * `'lru'` removes what was used least recently, on quick-lru, which keeps two generations of entries: one that is used again while it is young is not moved
+   * but gets a second chance when its turn comes, so that the order among such entries is that of their earlier use. Unlike quick-lru by itself, which holds up to
+   * twice its size and drops a whole generation at a time, it never holds more than `maxSize`, and removes one at a time.
+   *
    * @default 'adaptive'
    */
   readonly eviction?: 'adaptive' | 'lru';
@@ -40,7 +50,7 @@ export interface MemoryCacheOptions<K, V> {
    * What it throws is dropped and counted in `stats().listenerErrors`.
    */
   readonly onRemove?: (key: K, value: V, reason: RemovalReason) => void;
-  /** A monotonic source of time. @default the process's monotonic clock */
+  /** A monotonic source of time, asked whenever an entry that can expire is looked at. @default the process's monotonic clock, which is not read at every use; see `ttl` */
   readonly clock?: Clock;
   /** Reported as `perf.cache.name` with the OpenTelemetry metrics of this cache; without a name there are none. */
   readonly name?: string;

@@ -1,3 +1,5 @@
+import type { RemovalReason } from './memory-options.ts';
+
 /** What {@link MemoryCache.stats} reports; the counts are of the cache's whole life. */
 export interface MemoryCacheStats {
   /** Entries now, those included that have expired and are not swept yet. */
@@ -11,10 +13,8 @@ export interface MemoryCacheStats {
   readonly misses: number;
   /** `set` calls. */
   readonly sets: number;
-  /** Values removed to make room, or too heavy to come in. */
-  readonly evictions: number;
-  /** Values removed because their time ran out. */
-  readonly expirations: number;
+  /** How many values left, by reason. */
+  readonly removals: Readonly<Record<RemovalReason, number>>;
   /** How often `onRemove` threw. */
   readonly listenerErrors: number;
 }

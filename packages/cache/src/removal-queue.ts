@@ -3,16 +3,21 @@ import type { RemovalReason } from './memory-options.ts';
 type Listener<K, V> = (key: K, value: V, reason: RemovalReason) => void;
 
 /**
- * Tells a listener of removals one after the other, once the cache is consistent again. What the listener itself removes is told after it returns, so
+ * Counts removals, and tells a listener of them one after the other, once the cache is consistent again. What the listener itself removes is told after it returns, so
  * that listeners never nest.
  */
 export class RemovalQueue<K, V> {
-  readonly #listener: Listener<K, V>;
+  readonly #listener: Listener<K, V> | undefined;
   #waiting: [key: K, value: V, reason: RemovalReason][] = [];
   #telling = false;
+  #set = 0;
+  #evict = 0;
+  #expire = 0;
+  #delete = 0;
+  #clear = 0;
   #errors = 0;
 
-  constructor(listener: Listener<K, V>) {
+  constructor(listener: Listener<K, V> | undefined) {
     this.#listener = listener;
   }
 
@@ -21,8 +26,24 @@ export class RemovalQueue<K, V> {
     return this.#errors;
   }
 
+  /** A fresh object. */
+  get counts(): Record<RemovalReason, number> {
+    return {
+      set: this.#set,
+      evict: this.#evict,
+      expire: this.#expire,
+      delete: this.#delete,
+      clear: this.#clear,
+    };
+  }
+
   push(key: K, value: V, reason: RemovalReason): void {
-    this.#waiting.push([key, value, reason]);
+    if (reason === 'evict') this.#evict++;
+    else if (reason === 'expire') this.#expire++;
+    else if (reason === 'set') this.#set++;
+    else if (reason === 'delete') this.#delete++;
+    else this.#clear++;
+    if (this.#listener !== undefined) this.#waiting.push([key, value, reason]);
   }
 
   /** Tells what waits, unless that is going on already. */
@@ -39,7 +60,7 @@ export class RemovalQueue<K, V> {
 
   #tell(key: K, value: V, reason: RemovalReason): void {
     try {
-      this.#listener(key, value, reason);
+      this.#listener?.(key, value, reason);
     } catch {
       this.#errors++;
     }

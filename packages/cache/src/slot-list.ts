@@ -35,6 +35,11 @@ export class SlotList {
     return this.#tail;
   }
 
+  /** The slot that was pushed next after this one, -1 when it was the last. */
+  newer(slot: number): number {
+    return this.#links.previous[slot] as number;
+  }
+
   push(slot: number): void {
     const { next, previous } = this.#links;
     next[slot] = this.#head;
@@ -54,6 +59,11 @@ export class SlotList {
     if (after === NONE) this.#tail = before;
     else previous[after] = before;
     this.#length--;
+  }
+
+  /** The slots, those that were pushed longest ago first. The list must not change meanwhile. */
+  *slots(): Generator<number, undefined> {
+    for (let slot = this.#tail; slot !== NONE; slot = this.#links.previous[slot] as number) yield slot;
   }
 
   clear(): void {

@@ -85,7 +85,7 @@ const MEMORY = {
     unit: '{request}',
     description: 'Reads of the memory, by hit or miss',
   },
-  'perf.cache.memory.removals': { kind: 'counter', unit: '{entry}', description: 'Entries evicted or expired' },
+  'perf.cache.memory.removals': { kind: 'counter', unit: '{entry}', description: 'Values that left, by reason' },
 } as const;
 
 /**
@@ -100,8 +100,9 @@ export function observeMemory<K, V>(cache: MemoryCache<K, V>, name: string | und
     observe('perf.cache.memory.weight', stats.weight, { [NAME]: name });
     observe('perf.cache.memory.requests', stats.hits, { [NAME]: name, [RESULT]: 'hit' });
     observe('perf.cache.memory.requests', stats.misses, { [NAME]: name, [RESULT]: 'miss' });
-    observe('perf.cache.memory.removals', stats.evictions, { [NAME]: name, 'perf.cache.reason': 'evict' });
-    observe('perf.cache.memory.removals', stats.expirations, { [NAME]: name, 'perf.cache.reason': 'expire' });
+    for (const [reason, count] of Object.entries(stats.removals)) {
+      observe('perf.cache.memory.removals', count, { [NAME]: name, 'perf.cache.reason': reason });
+    }
   });
 }
 

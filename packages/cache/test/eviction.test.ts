@@ -84,6 +84,50 @@ describe('adaptive eviction', () => {
     expect(hits / (50 * 80)).toBeGreaterThan(0.95);
   });
 
+  test('follows a workload that turns from one pattern to another and back', () => {
+    const cache = new MemoryCache<string, number>({ maxSize: 500 });
+    const ratio = (keys: Iterable<number>, prefix: string): number => {
+      const before = cache.stats();
+      let asked = 0;
+      for (const key of keys) {
+        asked++;
+        if (cache.get(`${prefix} ${key}`) === undefined) cache.set(`${prefix} ${key}`, key);
+      }
+      return (100 * (cache.stats().hits - before.hits)) / asked;
+    };
+    for (let turn = 0; turn < 3; turn++) {
+      // A loop of twice the size, where only what is kept hits, and then each key twice, where only what is new does.
+      expect(ratio(loop(1_000, 60), `loop ${turn}`)).toBeGreaterThan(40);
+      expect(ratio(recent(60_000), `recent ${turn}`)).toBeGreaterThan(40);
+    }
+  });
+
+  test('does not let many light entries in for one heavy entry that went', () => {
+    const hits = (eviction: 'adaptive' | 'lru'): number => {
+      const weightOf = (key: number): number => 2 ** ((Math.imul(key, 0x2c1b3c6d) >>> 16) % 9);
+      const cache = new MemoryCache<number, number>({ maxWeight: 20_000, weigh: (_, key) => weightOf(key), eviction });
+      for (const key of popularWithScans(100_000)) if (cache.get(key) === undefined) cache.set(key, key);
+      return cache.stats().hits;
+    };
+    expect(hits('adaptive')).toBeGreaterThan(hits('lru') * 1.1);
+  });
+
+  test('goes on after its size has become another, and after it was cleared', () => {
+    const cache = new MemoryCache<string, number>({ maxSize: 1_000 });
+    const ask = (times: number): number => {
+      const before = cache.stats().hits;
+      for (const key of loop(2_000, times)) if (cache.get(`k ${key}`) === undefined) cache.set(`k ${key}`, key);
+      return (100 * (cache.stats().hits - before)) / (2_000 * times);
+    };
+    expect(ask(20)).toBeGreaterThan(40);
+    cache.resize(300);
+    expect(ask(60)).toBeGreaterThan(6);
+    cache.resize(1_000);
+    expect(ask(30)).toBeGreaterThan(40);
+    cache.clear();
+    expect(ask(20)).toBeGreaterThan(40);
+  });
+
   test('remembers objects as keys while they are here', () => {
     const keys = Array.from({ length: 300 }, (_, index) => ({ index }));
     const cache = new MemoryCache<object, number>({ maxSize: 100 });

@@ -61,6 +61,8 @@ describe.each(['adaptive', 'lru'] as const)('a MemoryCache that evicts %s', (evi
               clock,
               ttl: 50,
               onRemove: (_key, value, reason) => {
+                expect(cache.size).toBeLessThanOrEqual(limit);
+                expect(cache.weight).toBeLessThanOrEqual(maxWeight);
                 expect(model.gone.has(value)).toBe(false);
                 model.gone.set(value, reason);
                 if (reason === 'expire') expect(model.until.get(value)).toBeLessThanOrEqual(clock.now());
@@ -153,6 +155,8 @@ function check({
   expect(stats.listenerErrors).toBe(0);
   expect(stats.size).toBeLessThanOrEqual(limit);
   expect(stats.weight).toBeLessThanOrEqual(maxWeight);
+  const { removals } = stats;
+  expect(removals.set + removals.evict + removals.expire + removals.delete + removals.clear).toBe(model.gone.size);
   // Every value that was given is either here or has left, once.
   expect(model.gone.size + stats.size).toBe(model.given.length);
   const weight = [...model.entries.values()]

@@ -132,6 +132,46 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       expect(removed).toEqual([['a', 'same', 'evict']]);
     });
 
+    test('is never exceeded, not even inside a listener, when values become heavier', () => {
+      const weights: number[] = [];
+      const cache = make<number, string>({
+        maxWeight: 20,
+        weigh: (value) => value.length,
+        onRemove: () => weights.push(cache.weight),
+      });
+      for (let step = 0; step < 500; step++) {
+        cache.set(step % 7, 'x'.repeat((step * 5) % 19));
+        expect(cache.weight).toBeLessThanOrEqual(20);
+      }
+      expect(weights.length).toBeGreaterThan(100);
+      expect(Math.max(...weights)).toBeLessThanOrEqual(20);
+      expect(cache.stats().listenerErrors).toBe(0);
+    });
+
+    test('`weigh` may use the cache, and even set the same key', () => {
+      let depth = 0;
+      const cache = make<string, string>({
+        maxSize: 10,
+        weigh: () => {
+          if (depth++ === 0) cache.set('k', 'inner').set('other', 'inner').delete('gone');
+          return 1;
+        },
+      });
+      cache.get('k');
+      cache.set('k', 'outer');
+      expect([cache.get('k'), cache.size, cache.weight]).toEqual(['outer', 2, 2]);
+      expect(removed).toEqual([['k', 'inner', 'set']]);
+    });
+
+    test('an entry of weight 0 goes when others need its place, but never for its weight', () => {
+      const cache = make<string, number>({ maxSize: 2, maxWeight: 10 });
+      cache.set('a', 1, { weight: 0 }).set('b', 2, { weight: 10 });
+      expect([cache.size, cache.weight]).toEqual([2, 10]);
+      cache.set('c', 3, { weight: 0 });
+      expect(cache.size).toBe(2);
+      expect(cache.weight).toBeLessThanOrEqual(10);
+    });
+
     test('nothing weighs nothing: weight 0 is allowed', () => {
       const cache = make<number, string>({ maxWeight: 1, weigh: () => 0 });
       for (let key = 0; key < 50; key++) cache.set(key, 'v');
@@ -242,7 +282,7 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       expect(cache.purgeExpired()).toBe(40);
       expect(cache.size).toBe(60);
       expect(cache.purgeExpired()).toBe(0);
-      expect(cache.stats().expirations).toBe(40);
+      expect(cache.stats().removals.expire).toBe(40);
     });
 
     test.each([0, -1, NaN, '5' as unknown as number])('a ttl of %s is refused', (ttl) => {
@@ -305,6 +345,53 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       cache.delete('d');
       expect(cache.size).toBe(0);
       expect(cache.weight).toBe(0);
+    });
+
+    test('may resize: each value leaves once', () => {
+      const reasons: string[] = [];
+      const cache = make<number, number>({
+        maxSize: 10,
+        onRemove: (key, _value, reason) => {
+          reasons.push(`${key} ${reason}`);
+          if (key === 3) cache.resize(2);
+        },
+      });
+      for (let key = 0; key < 10; key++) cache.set(key, key);
+      cache.delete(3);
+      expect(cache.size).toBe(2);
+      expect(new Set(reasons).size).toBe(reasons.length);
+      expect(reasons).toHaveLength(8);
+      expect(reasons[0]).toBe('3 delete');
+    });
+
+    test('may close: the rest is cleared, and the call that was running is not hurt', async () => {
+      const reasons: string[] = [];
+      const cache = make<string, number>({
+        onRemove: (key, _value, reason) => {
+          reasons.push(`${key} ${reason}`);
+          void cache.close();
+        },
+      });
+      cache.set('a', 1).set('b', 2);
+      expect(cache.delete('a')).toBe(true);
+      expect(reasons).toEqual(['a delete', 'b clear']);
+      expect(cache.closed).toBe(true);
+      expect(() => cache.get('b')).toThrow(expect.objectContaining({ code: 'PERF_CACHE_CLOSED' }));
+      await cache.close();
+      expect(cache.stats().removals).toEqual({ set: 0, evict: 0, expire: 0, delete: 1, clear: 1 });
+    });
+
+    test('that throws is called for the others all the same', () => {
+      let calls = 0;
+      const cache = make<number, number>({
+        onRemove: () => {
+          calls++;
+          throw undefined;
+        },
+      });
+      for (let key = 0; key < 5; key++) cache.set(key, key);
+      cache.clear();
+      expect([calls, cache.stats().listenerErrors, cache.size]).toEqual([5, 5, 0]);
     });
 
     test('sees a cache that is within its limits and knows of the removal', () => {
@@ -393,10 +480,27 @@ describe.each(evictions)('a MemoryCache that evicts %s', (eviction) => {
       hits: 2,
       misses: 1,
       sets: 3,
-      evictions: 1,
-      expirations: 0,
+      removals: { set: 0, evict: 1, expire: 0, delete: 0, clear: 0 },
       listenerErrors: 0,
     });
+  });
+
+  test('stats count what left, by reason', () => {
+    const clock = new ManualClock();
+    const cache = make<string, number>({ maxSize: 2, clock });
+    cache.set('a', 1).set('a', 1).set('a', 2); // the second is the same value: nothing left
+    cache.set('b', 3, { ttl: 5 }).set('c', 4);
+    clock.advance(5);
+    cache.purgeExpired();
+    cache.set('d', 5, { ttl: 5 });
+    cache.delete('d');
+    cache.delete('d');
+    cache.clear();
+    const { removals } = cache.stats();
+    expect(removals).toMatchObject({ set: 1, delete: 1 });
+    expect(removals.evict + removals.expire + removals.clear).toBe(3);
+    expect(removed).toHaveLength(5);
+    expect(cache.stats().removals).not.toBe(removals);
   });
 
   test('close removes everything, is idempotent, and ends all use', async () => {
@@ -546,6 +650,15 @@ describe('expiry without use', () => {
 test('options are checked, each by name', () => {
   expect(() => new MemoryCache({ maxSize: -1 })).toThrow('`maxSize` must be a positive integer or Infinity, got -1');
   expect(() => new MemoryCache({ maxSize: 1.5 })).toThrow(RangeError);
+  for (const maxSize of [NaN, 0, -Infinity, '5', null]) {
+    expect(() => new MemoryCache({ maxSize: maxSize as number })).toThrow(/`maxSize`/);
+    expect(() => new MemoryCache().resize(maxSize as number)).toThrow(/`maxSize`/);
+  }
+  expect(new MemoryCache({ maxSize: 2 ** 40 }).set('k', 1).get('k')).toBe(1);
+  for (const maxWeight of [NaN, -1, '5', null]) {
+    expect(() => new MemoryCache({ maxWeight: maxWeight as number })).toThrow(/`maxWeight`/);
+  }
+  expect(new MemoryCache({ maxWeight: 0.5 }).set('k', 1, { weight: 0.5 }).get('k')).toBe(1);
   expect(() => new MemoryCache({ maxWeight: 0 })).toThrow(/`maxWeight`/);
   expect(() => new MemoryCache({ weigh: 1 as never })).toThrow(/`weigh`/);
   expect(() => new MemoryCache({ eviction: 'fifo' as never })).toThrow(/`eviction` must be one of/);

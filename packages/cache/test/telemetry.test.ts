@@ -44,7 +44,13 @@ describe('metrics', () => {
     new MemoryCache<string, number>({ name: 'other' });
     expect(await read('perf.cache.memory.requests')).toMatchObject({ 'users hit': 1, 'users miss': 1 });
     expect(await read('perf.cache.memory.entries')).toMatchObject({ users: 2, other: 0 });
-    expect(await read('perf.cache.memory.removals')).toMatchObject({ 'users evict': 1, 'users expire': 0 });
+    expect(await read('perf.cache.memory.removals')).toMatchObject({
+      'users set': 0,
+      'users evict': 1,
+      'users expire': 0,
+      'users delete': 0,
+      'users clear': 0,
+    });
     await cache.close();
   });
 

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { startRedis } from '@perf/testkit';
-import type { Report, ReportOptions } from '../report-suite.ts';
+import type { Report, ReportOptions } from '../reports.ts';
 import { type Spread, spreadOf } from '../statistics.ts';
 import type { Call, Outcome } from './caller.ts';
 import { CONTENDERS } from './contenders.ts';
@@ -27,14 +27,13 @@ const MOST_ROUNDS = 20;
 /** Everybody asks for the same cold key at the same moment: how often is it loaded? */
 export const stampede: Report = {
   package: 'cache',
-  name: 'stampede',
   run: async (options: ReportOptions): Promise<string> => {
     const size = { ...(options.smoke ? SMOKE : FULL), rounds: Math.min(options.rounds, MOST_ROUNDS) };
     const server = await startRedis();
     try {
       const rows: Row[] = [];
       for (const name of Object.keys(CONTENDERS)) {
-        options.onProgress?.(`cache: stampede, ${name}`);
+        options.onProgress(`stampede: ${name}`);
         rows.push(await measure(name, server.url, size));
       }
       return toMarkdown(rows, size);

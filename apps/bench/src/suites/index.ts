@@ -1,5 +1,4 @@
 import type { Comparison } from '../comparison.ts';
-import type { Report } from '../report-suite.ts';
 
 /** The suites by package, loaded when they run: one peer's start-up work must not disturb another's figures. */
 export const SUITES: Readonly<Record<string, () => Promise<readonly Comparison[]>>> = {
@@ -11,9 +10,4 @@ export const SUITES: Readonly<Record<string, () => Promise<readonly Comparison[]
   'conn-pool': async () => (await import('./conn-pool.ts')).connPool,
   profiler: async () => (await import('./profiler.ts')).profiler,
   memory: async () => (await import('./memory.ts')).memory,
-};
-
-/** What else is measured of a package, after its suite. */
-export const REPORTS: Readonly<Record<string, () => Promise<readonly Report[]>>> = {
-  cache: async () => [(await import('../stampede/stampede.ts')).stampede],
 };
