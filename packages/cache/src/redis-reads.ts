@@ -33,7 +33,11 @@ export class RedisReads {
     this.#options = options;
   }
 
-  async getMany(namespace: string, keys: readonly string[], tags = NO_TAGS): Promise<readonly StoreEntry[]> {
+  async getMany(
+    namespace: string,
+    keys: readonly string[],
+    tags: readonly string[] = NO_TAGS,
+  ): Promise<readonly StoreEntry[]> {
     if (keys.length === 0) return [];
     // A key that is none fails here, and nobody else's call.
     const start = entryPrefix(this.#options.prefix, namespace);
