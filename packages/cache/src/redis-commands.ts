@@ -17,7 +17,10 @@ export interface RedisCommand {
   readonly args: readonly RedisArgument[];
 }
 
-export function redisScript(source: string, { changesEntry = false } = {}): RedisScript {
+export function redisScript(
+  source: string,
+  { changesEntry = false }: { readonly changesEntry?: boolean } = {},
+): RedisScript {
   return { source, sha: createHash('sha1').update(source).digest('hex'), changesEntry };
 }
 

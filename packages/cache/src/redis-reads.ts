@@ -2,8 +2,8 @@ import type { RedisArgument, RedisClient } from './redis-client.ts';
 import { type RedisCommand, redisScript, runAll } from './redis-commands.ts';
 import { type RedisEntry, type RedisValue, unpackEntry } from './redis-entry.ts';
 import { entryName, entryPrefix } from './redis-keys.ts';
-import { type RedisNamespace, type RedisNamespaces, areTagsValid, unknownTags } from './redis-namespace.ts';
-import { packVersion } from './redis-version.ts';
+import { type RedisNamespace, type RedisNamespaces, unknownTags } from './redis-namespace.ts';
+import { ReadEntry } from './redis-read-entry.ts';
 import type { StoreEntry } from './store.ts';
 
 /** Bytes and the time, in one step. A key of another type holds nothing of ours. */
@@ -33,7 +33,11 @@ export class RedisReads {
     this.#options = options;
   }
 
-  async getMany(namespace: string, keys: readonly string[], tags = NO_TAGS): Promise<readonly StoreEntry[]> {
+  async getMany(
+    namespace: string,
+    keys: readonly string[],
+    tags: readonly string[] = NO_TAGS,
+  ): Promise<readonly StoreEntry[]> {
     if (keys.length === 0) return [];
     // A key that is none fails here, and nobody else's call.
     const start = entryPrefix(this.#options.prefix, namespace);
@@ -170,47 +174,6 @@ class ReadBatch {
     const { namespaces } = this.#options;
     return namespaces.parse(reply, tags) ?? namespaces.create(this.#namespace, tags);
   }
-}
-
-interface Judgement {
-  readonly entry: RedisEntry;
-  readonly now: number;
-  /** As it was first read, which the version goes by. */
-  readonly namespace: RedisNamespace;
-  /** As it was last read, with the tags of the entry. */
-  readonly judge: RedisNamespace;
-}
-
-class ReadEntry implements StoreEntry {
-  readonly bytes: Uint8Array | undefined;
-  readonly ttl: number;
-  readonly tags: readonly string[];
-  readonly leasedFor: number;
-  readonly #judgement: Judgement;
-
-  constructor(judgement: Judgement) {
-    const { entry, now, judge } = judgement;
-    this.#judgement = judgement;
-    const value = entry.value !== undefined && isLive(entry.value, judgement) ? entry.value : undefined;
-    this.bytes = value?.bytes;
-    this.ttl = value === undefined ? 0 : value.expires - now;
-    this.tags = value?.tags ?? NO_TAGS;
-    const isLeased = entry.leasedUntil > now && entry.leaseGeneration === judge.generation;
-    this.leasedFor = isLeased ? entry.leasedUntil - now : 0;
-  }
-
-  /** Made when it is asked for: most entries that are there are never written. */
-  get version(): string {
-    const { entry, now, namespace } = this.#judgement;
-    const { generation, sequence } = namespace;
-    return packVersion({ generation, sequence, readAt: now, state: entry.state });
-  }
-}
-
-function isLive({ generation, sequence, expires, tags }: RedisValue, { now, namespace, judge }: Judgement): boolean {
-  // When the namespace was cleared between the two questions about it, the entry has ended.
-  if (generation !== judge.generation || namespace.generation !== judge.generation || !(expires > now)) return false;
-  return tags.length === 0 || areTagsValid(tags, sequence, judge);
 }
 
 function isTagUnknown(value: RedisValue | undefined, namespace: RedisNamespace): boolean {

@@ -172,6 +172,43 @@ describe('redisBus', () => {
     }
   });
 
+  test('a node that answers, but does not hear what is published in the Cluster, is left for another', async () => {
+    const lonely = await startRedis();
+    const [alone, member] = [kept(new ioredis6.Redis(lonely.url)), connect()];
+    let asked = 0;
+    const client = {
+      isCluster: true,
+      nodes: () => [asked++ === 0 ? alone : member],
+      publish: (channel: string, text: string) => member.publish(channel, text),
+    };
+    const own = bus(client, { heartbeat: 250 });
+    try {
+      const listener = new RecordingListener();
+      own.subscribe(listener);
+      await listener.up(2);
+      expect(listener.heard).toEqual(['up', 'down', 'up']);
+      await own.publish({ source: 's', namespace: 'n' });
+      await listener.count(1);
+    } finally {
+      await own.close();
+      await lonely.stop();
+    }
+  });
+
+  test('a blocked event loop is no lost connection', async () => {
+    const own = bus(connect(), { channel: 'blocked', heartbeat: 250 });
+    const listener = new RecordingListener();
+    const pings = vi.spyOn(ioredis6.Redis.prototype, 'ping');
+    own.subscribe(listener);
+    await eventually(() => expect(pings).toHaveBeenCalled());
+    const until = performance.now() + 800;
+    while (performance.now() < until);
+    pings.mockClear();
+    await eventually(() => expect(pings).toHaveBeenCalledTimes(2));
+    pings.mockRestore();
+    expect(listener.heard).toEqual(['up']);
+  });
+
   test('when Redis refuses the subscription, it is asked again', async () => {
     const strict = await startRedis();
     const client = kept(new ioredis6.Redis(strict.url));
