@@ -5,9 +5,9 @@ import { REPORTS } from '../src/reports.ts';
 const SMOKE = { rounds: 1, traces: undefined, smoke: true, onProgress: () => {} };
 
 describe.each(Object.entries(REPORTS))('the report %s', (_name, load) => {
-  test('has tables in which we are', async () => {
+  test('has tables', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
-    expect(await (await load()).run(SMOKE)).toMatch(/\| ---.*\n(.*\n)*.*perf/);
+    expect(await (await load()).run(SMOKE)).toMatch(/\| ---.*\n\| /);
     error.mockRestore();
   });
 });

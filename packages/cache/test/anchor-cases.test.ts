@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { ManualClock } from '@perf/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -9,7 +10,7 @@ import { FakeStore } from './fake-store.ts';
 /** What other caches were seen to get wrong, as far as the tests of the parts do not show it already. */
 
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
 }
 
 /** Rejections that nobody heard of, over a turn of the event loop. */
