@@ -2,7 +2,7 @@ import { Packr } from 'msgpackr';
 import type { Codec } from './codec.ts';
 import { FramedCodec } from './framed-codec.ts';
 import { checkBounds } from './msgpack-bounds.ts';
-import { checkPackable } from './msgpack-values.ts';
+import { checkPackable, checkTexts } from './msgpack-values.ts';
 
 // No records: they are an extension of msgpackr, and decoding one compiles code. Maps of any size: the default ends at 65 535 keys.
 // Buffers are copied out of the input.
@@ -21,7 +21,9 @@ export const msgpackCodec: Codec<unknown> = /*@__PURE__*/ new FramedCodec<unknow
   id: 3,
   serialize(value) {
     checkPackable(value);
-    return packr.pack(value);
+    const packed = packr.pack(value);
+    checkTexts(value, packed);
+    return packed;
   },
   deserialize(payload): unknown {
     checkBounds(payload);

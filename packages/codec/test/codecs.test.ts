@@ -130,6 +130,20 @@ describe('msgpackCodec', () => {
     }
   });
 
+  test('carries texts whose UTF-8 looks like that of a lone surrogate', () => {
+    for (const value of [
+      '\ufffd',
+      '\ud7ff',
+      '\uf000',
+      '\ufeff',
+      Buffer.of(0xed, 0xa0, 0x80),
+      [0xed, 0xef, -1.1e-190],
+      { '\ufffd': 1 },
+    ]) {
+      expect(msgpackCodec.decode(msgpackCodec.encode(value))).toEqual(value);
+    }
+  });
+
   test('gives back memory of its own', () => {
     const frame = msgpackCodec.encode({ bytes: new Uint8Array([1, 2, 3]) });
     const before = Buffer.from(frame);
@@ -145,7 +159,11 @@ describe('msgpackCodec', () => {
     new Error('x'),
     new URL('http://host/'),
     '\ud800',
+    '\udfff at the start',
+    `${'long '.repeat(100)}\ud800`,
+    ['x', { a: `${'long '.repeat(10_000)}\udc00` }],
     { '\ud800': 1 },
+    { deep: { [`${'long '.repeat(100)}\udbff`]: 1 } },
     JSON.parse('{"__proto__": 1}') as unknown,
     2n ** 64n,
     { deep: [{ fn() {} }] },
