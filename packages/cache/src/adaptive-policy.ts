@@ -6,8 +6,8 @@ import type { SlotTable } from './slot-table.ts';
 
 /** About how many entries a small cache has, up to twice that: few enough to cost little, enough to tell shares apart. */
 const MINI_SIZE = 256;
-/** How many hits of sampled keys are remembered from one miss to the next: a few rounds through all of them. */
-const PENDING = 1_024;
+/** How many requests for sampled keys are told to the small caches at a time: one by one, each would find their memory cold. */
+const BATCH = 64;
 /** The bits of a hash that decide whether its key is sampled: neither those that find it in a history, nor its fingerprint there. */
 const SAMPLE_SHIFT = 12;
 
@@ -34,8 +34,8 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   readonly #seed: number = Math.trunc(Math.random() * 2 ** 32);
   /** The key that was looked for last and not found: what is missed is set next, more often than not. */
   #missing: K | typeof NONE = NONE;
-  #pending = new Int32Array(0);
-  #pendings = 0;
+  /** Requests for sampled keys that the small caches have not heard of: hash and weight by turns. */
+  #batch: number[] = [];
   #maxSize: number;
   #minis: MiniCaches | undefined;
   /** One key in 2^#rate is sampled: those whose hash has none of the bits of the mask. */
@@ -60,8 +60,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
       this.#missing = key;
       return -1;
     }
-    // More hits between two misses than this tell nothing new: there is room for what is used.
-    if (this.#queues.use(slot) && this.#pendings < this.#pending.length) this.#pending[this.#pendings++] = slot;
+    if (this.#queues.use(slot)) this.#tellMinis(hashKey(key, this.#seed), slot);
     return slot;
   }
 
@@ -78,12 +77,10 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     this.#queues.add(slot, hash);
     if (this.#minis === undefined || !this.#isSampled(hash)) return;
     this.#queues.sample(slot);
-    this.#tellMinis(hash, this.#table.weightAt(slot));
+    this.#tellMinis(hash, slot);
   }
 
   remove(key: K, slot: number): void {
-    // Before the slot becomes another entry's.
-    if (this.#pendings > 0) this.#tellPending();
     this.#index.delete(key);
     this.#queues.remove(slot, hashKey(key, this.#seed));
   }
@@ -105,7 +102,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
 
   resize(maxSize: number): void {
     this.#maxSize = maxSize;
-    this.#pendings = 0;
+    this.#batch = [];
     this.#minis = undefined;
   }
 
@@ -114,7 +111,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     this.#missing = NONE;
     this.#queues.clear();
     this.#queues.share = MiniCaches.firstShare;
-    this.#pendings = 0;
+    this.#batch = [];
     this.#minis = undefined;
   }
 
@@ -125,7 +122,7 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
     const limits = { maxSize: this.#scaled(this.#maxSize), maxWeight: this.#scaled(this.#maxWeight) };
     const minis = new MiniCaches(limits, this.#queues.share);
     this.#queues.unsampleAll();
-    this.#pendings = 0;
+    this.#batch = [];
     for (const slot of this.#queues.slots()) {
       const hash = hashKey(this.#table.keys[slot], this.#seed);
       if (!this.#isSampled(hash)) continue;
@@ -133,22 +130,22 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
       minis.request(hash, this.#table.weightAt(slot));
     }
     this.#minis = minis;
-    if (this.#pending.length === 0) this.#pending = new Int32Array(PENDING);
   }
 
-  #tellPending(): void {
-    for (let index = 0; index < this.#pendings; index++) {
-      const slot = this.#pending[index] as number;
-      this.#tellMinis(hashKey(this.#table.keys[slot], this.#seed), this.#table.weightAt(slot));
+  #tellMinis(hash: number, slot: number): void {
+    if (this.#batch.push(hash, this.#table.weightAt(slot)) === 2 * BATCH) this.#tellBatch();
+  }
+
+  #tellBatch(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    for (let index = 0; index < batch.length && this.#minis !== undefined; index += 2) {
+      const requests = this.#minis.request(batch[index] as number, batch[index + 1] as number);
+      if (requests > 0) this.#endSample(this.#minis, requests);
     }
-    this.#pendings = 0;
   }
 
-  #tellMinis(hash: number, weight: number): void {
-    const minis = this.#minis;
-    if (minis === undefined) return;
-    const requests = minis.request(hash, weight);
-    if (requests === 0) return;
+  #endSample(minis: MiniCaches, requests: number): void {
     this.#queues.share = minis.share;
     this.#queues.age(requests * 2 ** this.#rate);
     // Where weight is the limit, the number of entries may come to be quite another one: the next victim starts them anew.

@@ -14,6 +14,8 @@ const AGING = 4;
 /** How many of the keys that are gone are remembered: three for each entry, but one for each in a large cache, where bytes count. */
 const REMEMBERED = 3;
 const LARGE_HISTORY = 2 ** 18;
+/** With how many entries of the main region a heavy candidate is compared at most. */
+const MOST_COMPARED = 64;
 /** By how much of the whole the window may be too large before it is made smaller. */
 const SLACK = 1 / 16;
 
@@ -178,11 +180,11 @@ export class EntryQueues {
     // larger than the cache replaces each entry just before its turn.
     let uses = this.#frequency(candidate) - 1;
     let weight = this.#weightOf(candidate);
-    for (let slot = incumbent; slot >= 0; slot = this.#main.newer(slot)) {
+    for (let slot = incumbent, compared = 0; slot >= 0 && compared < MOST_COMPARED; compared++) {
       uses -= this.#frequency(slot);
       weight -= this.#weightOf(slot);
-      if (uses <= 0) return false;
-      if (weight <= 0) break;
+      if (uses <= 0 || weight <= 0) break;
+      slot = this.#main.newer(slot);
     }
     return uses > 0;
   }

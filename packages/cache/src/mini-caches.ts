@@ -1,5 +1,6 @@
 import { EntryQueues } from './entry-queues.ts';
 import { ShareChoice } from './share-choice.ts';
+import { SlotTable } from './slot-table.ts';
 
 /** The shares that are tried. The first suits loops and scans, the last workloads where only what is recent counts. */
 const SHARES = [0.01, 0.1, 0.3, 0.7, 1];
@@ -19,17 +20,14 @@ export class MiniCaches {
   /** The share to begin with: a wrong one costs least where it is too small. */
   static readonly firstShare: number = SHARES[0] as number;
   readonly #limits: MiniLimits;
-  /** Keys that are in one of the small caches at least: their ids by their hashes. */
+  /** Keys that are in one of the small caches at least, by their hashes, which stand for them; their ids are the slots. */
+  readonly #table = new SlotTable<number, undefined>();
   readonly #ids = new Map<number, number>();
   readonly #caches: readonly EntryQueues[];
   readonly #choice: ShareChoice;
   readonly #hits = new Float64Array(SHARES.length);
-  readonly #free: number[] = [];
-  #weights = new Float64Array(0);
-  #hashes = new Int32Array(0);
   /** Which of the caches an id is in, a bit for each. */
   #heldBy = new Uint8Array(0);
-  #used = 0;
   #requests = 0;
 
   /** @param share the share in use so far, one of those that are tried */
@@ -71,49 +69,43 @@ export class MiniCaches {
 
   #admit(id: number, index: number): void {
     const cache = this.#caches[index] as EntryQueues;
-    const weight = this.#weights[id] as number;
+    const weight = this.#table.weightAt(id);
     const { maxSize, maxWeight } = this.#limits;
     while (cache.length > 0 && (cache.length >= maxSize || cache.weight + weight > maxWeight)) {
       this.#evict(cache, index, weight);
     }
-    cache.add(id, this.#hashes[id] as number);
+    cache.weights = this.#table.weights;
+    cache.add(id, this.#hashAt(id));
     this.#heldBy[id] = (this.#heldBy[id] as number) | (1 << index);
   }
 
   #evict(cache: EntryQueues, index: number, incoming: number): void {
     const id = cache.victim(incoming);
-    const hash = this.#hashes[id] as number;
+    const hash = this.#hashAt(id);
     cache.remove(id, hash);
     const others = (this.#heldBy[id] as number) & ~(1 << index);
     this.#heldBy[id] = others;
     if (others !== 0) return;
     this.#ids.delete(hash);
-    this.#free.push(id);
+    this.#table.release(id);
+  }
+
+  #hashAt(id: number): number {
+    return this.#table.keys[id] as number;
   }
 
   #allocate(hash: number, weight: number): number {
-    const id = this.#free.pop() ?? this.#used++;
-    if (id >= this.#hashes.length) this.#grow();
+    const id = this.#table.allocate(hash, undefined, Infinity);
+    if (this.#table.capacity > this.#heldBy.length) this.#grow(this.#table.capacity);
     this.#ids.set(hash, id);
-    this.#hashes[id] = hash;
-    this.#weights[id] = weight;
+    this.#table.setWeight(id, weight);
     return id;
   }
 
-  #grow(): void {
-    const capacity = Math.max(64, this.#hashes.length * 2);
-    const hashes = new Int32Array(capacity);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-    const weights = new Float64Array(capacity);
-    weights.set(this.#weights);
-    this.#weights = weights;
+  #grow(capacity: number): void {
     const heldBy = new Uint8Array(capacity);
     heldBy.set(this.#heldBy);
     this.#heldBy = heldBy;
-    for (const cache of this.#caches) {
-      cache.weights = weights;
-      cache.grow(capacity);
-    }
+    for (const cache of this.#caches) cache.grow(capacity);
   }
 }
