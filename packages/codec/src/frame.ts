@@ -36,20 +36,23 @@ export function writeFrame(header: FrameHeader, payload: Uint8Array): Uint8Array
   checkSize(payload.length);
   const frame = Buffer.allocUnsafe(HEADER_SIZE + payload.length);
   frame.set(payload, HEADER_SIZE);
-  return fillHeader(header, frame);
+  return fillIn(header, frame, payload);
 }
 
 /** Fills in the header of a frame, before whose payload there is room for it. */
 export function fillHeader(header: FrameHeader, frame: Buffer): Uint8Array {
-  const length = frame.length - HEADER_SIZE;
-  checkSize(length);
+  checkSize(frame.length - HEADER_SIZE);
+  return fillIn(header, frame, frame.subarray(HEADER_SIZE));
+}
+
+function fillIn(header: FrameHeader, frame: Buffer, payload: Uint8Array): Uint8Array {
   frame.writeUIntLE(MAGIC, 0, 3);
   frame[3] = VERSION;
   frame[4] = header.codec;
   frame[5] = header.flags;
   frame[6] = frame[7] = 0;
-  frame.writeUInt32LE(length, 8);
-  frame.writeUInt32LE(checksumOf(frame), 12);
+  frame.writeUInt32LE(payload.length, 8);
+  frame.writeUInt32LE(checksumOf(frame, payload), 12);
   return frame;
 }
 
@@ -72,13 +75,14 @@ export function readFrame(bytes: Uint8Array, codec: number): { readonly flags: n
     const found = frame.length - HEADER_SIZE;
     throw new CodecError('PERF_CODEC_CORRUPT', `the frame announces ${length} bytes of payload and has ${found}`);
   }
-  if (frame.readUInt32LE(12) !== checksumOf(frame)) {
+  const payload = frame.subarray(HEADER_SIZE);
+  if (frame.readUInt32LE(12) !== checksumOf(frame, payload)) {
     throw new CodecError('PERF_CODEC_CORRUPT', 'the checksum of the frame does not match');
   }
   if (frame[4] !== codec) {
     throw new CodecError('PERF_CODEC_MISMATCH', `the frame was written by codec ${frame[4]}, this is codec ${codec}`);
   }
-  return { flags: frame[5] as number, payload: frame.subarray(HEADER_SIZE) };
+  return { flags: frame[5] as number, payload };
 }
 
 function viewOf(bytes: Uint8Array): Buffer {
@@ -88,9 +92,21 @@ function viewOf(bytes: Uint8Array): Buffer {
       `a frame is a Uint8Array, got ${bytes === null ? 'null' : typeof bytes}`,
     );
   }
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function checksumOf(frame: Buffer): number {
-  return crc32(frame.subarray(HEADER_SIZE), crc32(frame.subarray(0, 12)));
+/** The header's part is computed here: a view of it and a native call would take longer, and be more to collect. */
+function checksumOf(frame: Buffer, payload: Uint8Array): number {
+  let header = -1;
+  for (let at = 0; at < 12; at++) {
+    header = (header >>> 8) ^ (REMAINDERS[(header ^ (frame[at] as number)) & 0xff] as number);
+  }
+  return crc32(payload, ~header >>> 0);
 }
+
+/** Of each byte by the polynomial of CRC-32. */
+const REMAINDERS: Int32Array = /*@__PURE__*/ Int32Array.from({ length: 256 }, (_, byte) => {
+  let remainder = byte;
+  for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0xedb88320 : 0);
+  return remainder;
+});
