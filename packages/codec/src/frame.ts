@@ -33,32 +33,19 @@ export interface FrameHeader {
 
 /** Puts a header before `payload`. */
 export function writeFrame(header: FrameHeader, payload: Uint8Array): Uint8Array {
-  checkSize(payload.length);
+  if (payload.length > MAX_PAYLOAD) {
+    throw new CodecError('PERF_CODEC_TOO_LARGE', `a frame holds at most ${MAX_PAYLOAD} bytes, got ${payload.length}`);
+  }
   const frame = Buffer.allocUnsafe(HEADER_SIZE + payload.length);
-  frame.set(payload, HEADER_SIZE);
-  return fillIn(header, frame, payload);
-}
-
-/** Fills in the header of a frame, before whose payload there is room for it. */
-export function fillHeader(header: FrameHeader, frame: Buffer): Uint8Array {
-  checkSize(frame.length - HEADER_SIZE);
-  return fillIn(header, frame, frame.subarray(HEADER_SIZE));
-}
-
-function fillIn(header: FrameHeader, frame: Buffer, payload: Uint8Array): Uint8Array {
   frame.writeUIntLE(MAGIC, 0, 3);
   frame[3] = VERSION;
   frame[4] = header.codec;
   frame[5] = header.flags;
   frame[6] = frame[7] = 0;
   frame.writeUInt32LE(payload.length, 8);
+  frame.set(payload, HEADER_SIZE);
   frame.writeUInt32LE(checksumOf(frame, payload), 12);
   return frame;
-}
-
-function checkSize(length: number): void {
-  if (length <= MAX_PAYLOAD) return;
-  throw new CodecError('PERF_CODEC_TOO_LARGE', `a frame holds at most ${MAX_PAYLOAD} bytes, got ${length}`);
 }
 
 /** Checks a frame from the outside in and gives its parts; `payload` is a view of `bytes`. */
