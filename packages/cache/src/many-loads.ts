@@ -14,7 +14,7 @@ export interface ManyLoadsOptions<K extends CacheKey, V> {
 
 /** One call that loads many keys: joins the loads that are under way, and starts one for all that is left. */
 export class ManyLoads<K extends CacheKey, V> {
-  readonly values = new Map<K, V>();
+  readonly values: Map<K, V> = new Map();
   readonly #options: ManyLoadsOptions<K, V>;
   readonly #request: LoadRequest<K, V>;
   readonly #signal: AbortSignal | undefined;

@@ -11,7 +11,7 @@ export interface BatchReply {
 /** Keys that are asked for in one question, by callers who do not know of each other. */
 export class ReadBatch {
   readonly keys: string[] = [];
-  readonly tags = new Set<string>();
+  readonly tags: Set<string> = new Set();
   /** `undefined` when there is no answer. */
   readonly reply: Promise<BatchReply | undefined>;
   readonly #send: () => void;

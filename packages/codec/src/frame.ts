@@ -37,29 +37,19 @@ export interface FrameHeader {
 
 /** Puts a header before `payload`. */
 export function writeFrame(header: FrameHeader, payload: Uint8Array): Uint8Array {
-  checkSize(payload.length);
+  if (payload.length > MAX_PAYLOAD) {
+    throw new CodecError('PERF_CODEC_TOO_LARGE', `a frame holds at most ${MAX_PAYLOAD} bytes, got ${payload.length}`);
+  }
   const frame = Buffer.allocUnsafe(HEADER_SIZE + payload.length);
-  frame.set(payload, HEADER_SIZE);
-  return fillHeader(header, frame);
-}
-
-/** Fills in the header of a frame, before whose payload there is room for it. */
-export function fillHeader(header: FrameHeader, frame: Buffer): Uint8Array {
-  const length = frame.length - HEADER_SIZE;
-  checkSize(length);
   frame.writeUIntLE(MAGIC, 0, 3);
   frame[3] = VERSION;
   frame[CODEC] = header.codec;
   frame[FLAGS] = header.flags;
   frame[10] = frame[11] = 0;
-  frame.writeUInt32LE(length, LENGTH);
+  frame.writeUInt32LE(payload.length, LENGTH);
+  frame.set(payload, HEADER_SIZE);
   frame.writeUInt32LE(checksumOf(frame), CHECKSUM);
   return frame;
-}
-
-function checkSize(length: number): void {
-  if (length <= MAX_PAYLOAD) return;
-  throw new CodecError('PERF_CODEC_TOO_LARGE', `a frame holds at most ${MAX_PAYLOAD} bytes, got ${length}`);
 }
 
 /** Checks a frame from the outside in and gives its parts; `payload` is a view of `bytes`. */

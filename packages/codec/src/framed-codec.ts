@@ -1,7 +1,7 @@
 import { checkFunction, checkOptions, checkRange } from '@perf/core';
 import type { Codec } from './codec.ts';
 import { CodecError } from './codec-error.ts';
-import { fillHeader, readFrame, writeFrame } from './frame.ts';
+import { readFrame, writeFrame } from './frame.ts';
 
 /** A serialization format, without the frame around it. */
 export interface Format<T> {
@@ -13,33 +13,18 @@ export interface Format<T> {
   deserialize(payload: Buffer): T;
 }
 
-/** A format that can leave room for a header, which spares a copy. */
-export interface RoomyFormat<T> extends Format<T> {
-  /** As `serialize`, with as many bytes before the payload as a header has. */
-  serializeWithRoom(value: T): Buffer;
-}
-
 /** A codec made of a format and a frame. Its parts are there for {@link compressed}, which needs the payload without the frame. */
 export class FramedCodec<T> implements Codec<T> {
   readonly id: number;
-  readonly #format: Format<T> | RoomyFormat<T>;
+  readonly #format: Format<T>;
 
-  constructor(format: Format<T> | RoomyFormat<T>) {
+  constructor(format: Format<T>) {
     this.id = format.id;
     this.#format = format;
   }
 
   encode(value: T): Uint8Array {
-    const header = { codec: this.id, flags: 0 };
-    const format = this.#format;
-    if (!('serializeWithRoom' in format)) return writeFrame(header, this.serialize(value));
-    let frame: Buffer;
-    try {
-      frame = format.serializeWithRoom(value);
-    } catch (cause) {
-      throw this.#cannotCarry(cause);
-    }
-    return fillHeader(header, frame);
+    return writeFrame({ codec: this.id, flags: 0 }, this.serialize(value));
   }
 
   decode(bytes: Uint8Array): T {
@@ -57,14 +42,11 @@ export class FramedCodec<T> implements Codec<T> {
       if (!(payload instanceof Uint8Array)) throw new TypeError('`serialize` must return a Uint8Array');
       return payload;
     } catch (cause) {
-      throw this.#cannotCarry(cause);
+      if (cause instanceof CodecError) throw cause;
+      throw new CodecError('PERF_CODEC_ENCODE', `codec ${this.id} cannot carry this value: ${messageOf(cause)}`, {
+        cause,
+      });
     }
-  }
-
-  #cannotCarry(cause: unknown): CodecError {
-    if (cause instanceof CodecError) return cause;
-    const message = `codec ${this.id} cannot carry this value: ${messageOf(cause)}`;
-    return new CodecError('PERF_CODEC_ENCODE', message, { cause });
   }
 
   /** The value of a payload. */

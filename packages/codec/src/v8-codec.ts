@@ -1,17 +1,14 @@
-import { DefaultSerializer, deserialize } from 'node:v8';
+import { deserialize, serialize } from 'node:v8';
 import type { Codec } from './codec.ts';
-import { HEADER_SIZE } from './frame.ts';
-import { FramedCodec, type RoomyFormat } from './framed-codec.ts';
+import { FramedCodec, type Format } from './framed-codec.ts';
 import { checkMemory } from './v8-bounds.ts';
 
-const ROOM: Buffer = /*@__PURE__*/ Buffer.alloc(HEADER_SIZE);
 /** What starts a typed array in Node.js's use of V8's format. */
 const HOST_OBJECT = 0x5c;
 
-const format: RoomyFormat<unknown> = {
+const format: Format<unknown> = {
   id: 2,
-  serialize: (value) => withRoom(value).subarray(HEADER_SIZE),
-  serializeWithRoom: withRoom,
+  serialize,
   deserialize(payload): unknown {
     checkMemory(payload);
     // Typed arrays in the result are views of what is deserialized: where there may be one, it is a copy.
@@ -19,15 +16,6 @@ const format: RoomyFormat<unknown> = {
     return deserialize(isCopied ? Uint8Array.prototype.slice.call(payload) : payload);
   },
 };
-
-/** As `v8.serialize`, after as many bytes as a frame's header has. An even number, so that texts of two-byte characters are where they are to be. */
-function withRoom(value: unknown): Buffer {
-  const serializer = new DefaultSerializer();
-  serializer.writeRawBytes(ROOM);
-  serializer.writeHeader();
-  serializer.writeValue(value);
-  return serializer.releaseBuffer();
-}
 
 /**
  * V8's structured clone format: the widest choice of values (`undefined`, `Date`, `Map`, `Set`, bigints, typed arrays, errors, cycles).
