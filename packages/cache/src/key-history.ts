@@ -10,7 +10,6 @@ const FINGERPRINT = 0x0fff;
 export class KeyHistory {
   readonly #cells: Uint16Array;
   readonly #sets: number;
-  #forgets = true;
 
   /** @param capacity how many keys to remember */
   constructor(capacity: number) {
@@ -47,14 +46,13 @@ export class KeyHistory {
     }
   }
 
-  /** Halves every count. Every other time, those that were used once are forgotten: once was too long ago to count. */
-  age(): void {
+  /** Halves every count, and forgets those who were used once, if it is time to. */
+  age(forgets: boolean): void {
     const cells = this.#cells;
-    this.#forgets = !this.#forgets;
     for (let cell = 0; cell < cells.length; cell++) {
       const found = cells[cell] as number;
       if ((found & COUNT) > 1) cells[cell] = (found & ~COUNT) | ((found & COUNT) >> 1);
-      else if (this.#forgets) cells[cell] = 0;
+      else if (forgets) cells[cell] = 0;
     }
   }
 
