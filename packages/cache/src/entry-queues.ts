@@ -68,10 +68,6 @@ export class EntryQueues {
     this.#states[slot] = (this.#states[slot] as number) | SAMPLED;
   }
 
-  isSampled(slot: number): boolean {
-    return ((this.#states[slot] as number) & SAMPLED) !== 0;
-  }
-
   unsampleAll(): void {
     for (let slot = 0; slot < this.#states.length; slot++) {
       this.#states[slot] = (this.#states[slot] as number) & ~SAMPLED;

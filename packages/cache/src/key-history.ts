@@ -19,7 +19,6 @@ export class KeyHistory {
 
   /** The remembered count of the key with this hash, 1 to 15, and 0 when there is none. It is forgotten: the key is here again. */
   take(hash: number): number {
-    if (hash === 0) return 0;
     const first = this.#firstOf(hash);
     const fingerprint = hash & FINGERPRINT;
     const cells = this.#cells;
@@ -34,7 +33,6 @@ export class KeyHistory {
 
   /** Remembers that the key with this hash was used `count` times, at most 15. */
   remember(hash: number, count: number): void {
-    if (hash === 0) return;
     const first = this.#firstOf(hash);
     const cells = this.#cells;
     let moving = ((hash & FINGERPRINT) << COUNT_BITS) | Math.max(1, count);
