@@ -161,6 +161,6 @@ export class AdaptivePolicy<K> implements EvictionPolicy<K> {
   }
 
   #isSampled(hash: number): boolean {
-    return (hash & this.#mask) === 0 && hash !== 0;
+    return (hash & this.#mask) === 0;
   }
 }

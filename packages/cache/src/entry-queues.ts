@@ -37,6 +37,8 @@ export class EntryQueues {
   #states = new Uint8Array(0);
   #history: KeyHistory | undefined;
   #remembered = 0;
+  /** Whether the last aging was one that forgets single uses. */
+  #forgets = false;
   #requests = 0;
   #weight = 0;
   #windowWeight = 0;
@@ -64,10 +66,6 @@ export class EntryQueues {
   /** Marks an entry, so that {@link EntryQueues.use} says so. */
   sample(slot: number): void {
     this.#states[slot] = (this.#states[slot] as number) | SAMPLED;
-  }
-
-  isSampled(slot: number): boolean {
-    return ((this.#states[slot] as number) & SAMPLED) !== 0;
   }
 
   unsampleAll(): void {
@@ -122,15 +120,22 @@ export class EntryQueues {
     return incumbent;
   }
 
-  /** Takes note of `requests` more requests: from time to time frequencies are halved, so that old popularity fades. */
+  /**
+   * Takes note of `requests` more requests: from time to time all counts are halved, so that old popularity fades. A single use counts for one period more, for those who are
+   * here and for those who are gone alike: otherwise, in a loop, those who come back would look more used than those who stayed.
+   */
   age(requests: number): void {
     this.#requests += requests;
     if (this.#requests < AGING * this.length) return;
     this.#requests = 0;
-    this.#history?.age();
-    for (let slot = 0; slot < this.#states.length; slot++) {
-      const state = this.#states[slot] as number;
-      this.#states[slot] = (state & ~FREQUENCY) | ((state & FREQUENCY) >> 1);
+    this.#forgets = !this.#forgets;
+    this.#history?.age(this.#forgets);
+    const states = this.#states;
+    for (let slot = 0; slot < states.length; slot++) {
+      const state = states[slot] as number;
+      const frequency = state & FREQUENCY;
+      if (frequency > 1) states[slot] = (state & ~FREQUENCY) | (frequency >> 1);
+      else if (this.#forgets) states[slot] = state & ~FREQUENCY;
     }
   }
 

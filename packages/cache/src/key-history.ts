@@ -10,7 +10,6 @@ const FINGERPRINT = 0x0fff;
 export class KeyHistory {
   readonly #cells: Uint16Array;
   readonly #sets: number;
-  #forgets = true;
 
   /** @param capacity how many keys to remember */
   constructor(capacity: number) {
@@ -20,7 +19,6 @@ export class KeyHistory {
 
   /** The remembered count of the key with this hash, 1 to 15, and 0 when there is none. It is forgotten: the key is here again. */
   take(hash: number): number {
-    if (hash === 0) return 0;
     const first = this.#firstOf(hash);
     const fingerprint = hash & FINGERPRINT;
     const cells = this.#cells;
@@ -35,7 +33,6 @@ export class KeyHistory {
 
   /** Remembers that the key with this hash was used `count` times, at most 15. */
   remember(hash: number, count: number): void {
-    if (hash === 0) return;
     const first = this.#firstOf(hash);
     const cells = this.#cells;
     let moving = ((hash & FINGERPRINT) << COUNT_BITS) | Math.max(1, count);
@@ -47,14 +44,13 @@ export class KeyHistory {
     }
   }
 
-  /** Halves every count. Every other time, those that were used once are forgotten: once was too long ago to count. */
-  age(): void {
+  /** Halves every count, and forgets those who were used once, if it is time to. */
+  age(forgets: boolean): void {
     const cells = this.#cells;
-    this.#forgets = !this.#forgets;
     for (let cell = 0; cell < cells.length; cell++) {
       const found = cells[cell] as number;
       if ((found & COUNT) > 1) cells[cell] = (found & ~COUNT) | ((found & COUNT) >> 1);
-      else if (this.#forgets) cells[cell] = 0;
+      else if (forgets) cells[cell] = 0;
     }
   }
 

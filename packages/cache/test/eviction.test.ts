@@ -128,13 +128,55 @@ describe('adaptive eviction', () => {
     expect(ask(20)).toBeGreaterThan(40);
   });
 
-  test('remembers objects as keys while they are here', () => {
-    const keys = Array.from({ length: 300 }, (_, index) => ({ index }));
-    const cache = new MemoryCache<object, number>({ maxSize: 100 });
-    for (let round = 0; round < 20; round++)
-      for (const key of keys) if (cache.get(key) === undefined) cache.set(key, 1);
-    expect(cache.size).toBe(100);
-    expect(cache.stats().hits).toBeGreaterThan(500);
+  const makers: [string, (key: number) => unknown][] = [
+    ['objects', (key) => ({ key })],
+    ['symbols', (key) => Symbol(key)],
+    ['symbols of the registry', (key) => Symbol.for(`cache test ${key}`)],
+    ['big integers', (key) => BigInt(key) << 40n],
+    ['functions', (key) => () => key],
+    ['fractions', (key) => key / 7],
+  ];
+  test.each(makers)('knows %s as keys when they come back, and follows them too', (_, make) => {
+    const made = new Map<number, unknown>();
+    const keyOf = (key: number): unknown => {
+      if (!made.has(key)) made.set(key, make(key));
+      return made.get(key);
+    };
+    const cache = new MemoryCache<unknown, number>({ maxSize: 300 });
+    const ratio = (keys: Iterable<number>): number => {
+      const before = cache.stats().hits;
+      let asked = 0;
+      for (const key of keys) {
+        asked++;
+        if (cache.get(keyOf(key)) === undefined) cache.set(keyOf(key), key);
+      }
+      return (100 * (cache.stats().hits - before)) / asked;
+    };
+    expect(ratio(loop(600, 30))).toBeGreaterThan(40);
+    // Each twice, within the size: nobody is popular, and the window has to become large.
+    const twice = Array.from({ length: 20_000 }, (_each, at) => 1_000 + (at >> 1) - (at % 2) * 100);
+    expect(ratio(twice)).toBeGreaterThan(40);
+  });
+
+  test('takes any key', () => {
+    const cache = new MemoryCache<unknown, number>({ maxSize: 4 });
+    const keys = [
+      undefined,
+      null,
+      true,
+      false,
+      0,
+      NaN,
+      Infinity,
+      '',
+      'x'.repeat(1_000),
+      0n,
+      -(2n ** 70n),
+      {},
+      Symbol('s'),
+    ];
+    for (let round = 0; round < 50; round++) for (const key of keys) cache.set(key, round);
+    expect(cache.size).toBe(4);
   });
 });
 
