@@ -21,22 +21,27 @@ export interface Memoized<Args extends unknown[], R> extends Calls<Args, R> {
   (...args: Args): Promise<R>;
 }
 
+/** What a function gives, sooner or later. */
+type ResultOf<F extends (...args: never[]) => unknown> = Awaited<ReturnType<F>>;
+
 /**
  * A function with the memory of a cache: calls with equal arguments share one result, and one call while it is under way. A rejection is not kept (but see the cache's `negativeTtl`).
  *
  * @throws TypeError when the name is taken in this cache
  */
-export function memoize<V, R extends V, Args extends unknown[]>(
+// `fn` as a whole is inferred, not its arguments: a `key` that names an optional one would make it a required one.
+export function memoize<V, F extends (this: void, ...args: never[]) => V | Promise<V>>(
   cache: TieredCache<string, V>,
-  fn: (this: void, ...args: Args) => R | Promise<R>,
-  options: MemoizeOptions<Args, R> = {},
-): Memoized<Args, R> {
+  fn: F,
+  options: MemoizeOptions<Parameters<F>, ResultOf<F>> = {},
+): Memoized<Parameters<F>, ResultOf<F>> {
   checkCache(cache);
   checkFunction('fn', fn);
   checkResultOptions('memoize', options);
   const { key, name, ...kept } = options;
   const id = functionId(cache, name);
-  const keyOf = (args: Args): string => id + (key === undefined ? argumentKey(args) : chosenKey(key(...args)));
-  const { call, calls } = callThrough<V, Args, R>(cache, { ...kept, call: fn, keyOf });
+  const keyOf = (args: Parameters<F>): string => id + (key === undefined ? argumentKey(args) : chosenKey(key(...args)));
+  const typed = fn as (...args: Parameters<F>) => ResultOf<F> | Promise<ResultOf<F>>;
+  const { call, calls } = callThrough<V, Parameters<F>, ResultOf<F>>(cache, { ...kept, call: typed, keyOf });
   return Object.assign(lookLike(call, fn), calls);
 }

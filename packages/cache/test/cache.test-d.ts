@@ -60,6 +60,11 @@ test('types', () => {
     tags: (user) => [user.name],
   });
   memoize(cache, async (id: number) => ({ name: String(id) }), { tags: (user, id) => [user.name, `id ${id}`] });
+  const search = memoize(cache, async (name: string, deep?: boolean) => ({ name: `${name} ${deep}` }), {
+    key: (name, deep) => `${name} ${deep}`,
+    ttl: (user, name) => user.name.length + name.length,
+  });
+  expectTypeOf(search).toEqualTypeOf<Memoized<[name: string, deep?: boolean], { name: string }>>();
   expectTypeOf(
     cache.getOrLoadMany(['k'], async (missing) => new Map(missing.map((key) => [key, Promise.resolve({ name: key })]))),
   ).resolves.toEqualTypeOf<Map<string, User>>();
