@@ -48,6 +48,10 @@ export function cached<V, This extends object, Args extends unknown[], R extends
   checkResultOptions('cached', options);
   const { key, name, ...kept } = options;
   return (method, context) => {
+    // The older decorators of TypeScript are given the class, the name and a descriptor.
+    if (typeof context !== 'object') {
+      throw new TypeError('@cached is a standard decorator: compile without `experimentalDecorators`');
+    }
     if (context.kind !== 'method') throw new TypeError(`@cached decorates methods, not a ${String(context.kind)}`);
     const id = functionId(cache, name);
     const bound = new WeakMap<This, CallsThrough<Args, R>>();

@@ -147,6 +147,7 @@ describe('@cached', () => {
     expect(() => cached(cache, { tags: 't' as never })).toThrow(/`tags`/);
     const context = { kind: 'field', name: 'x' } as never;
     expect(() => cached(cache)(async () => 1, context)).toThrow('@cached decorates methods, not a field');
+    expect(() => cached(cache)({} as never, 'find' as never)).toThrow('compile without `experimentalDecorators`');
   });
 
   test('what is remembered of one instance can be forgotten and renewed, call by call', async () => {
