@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Closeable, checkDuration, checkName, checkOptions } from '@perf/core';
 import type { Bus, BusListener, BusMessage } from './bus.ts';
-import type { RedisBusClient, RedisNode, RedisNodes, RedisSubscriber } from './redis-client.ts';
+import {
+  type RedisBusClient,
+  type RedisNode,
+  type RedisNodes,
+  type RedisSubscriber,
+  checkRedis,
+} from './redis-client.ts';
 import { RedisListeners } from './redis-listeners.ts';
 import { RedisSubscription, SUBSCRIBER_OPTIONS } from './redis-subscription.ts';
 
@@ -27,6 +33,8 @@ export interface RedisBus extends Bus, Closeable {}
  * @throws RangeError or TypeError naming the option that is wrong
  */
 export function redisBus(redis: RedisBusClient, options: RedisBusOptions = {}): RedisBus {
+  checkRedis(redis, ['publish']);
+  checkRedis(redis, [isCluster(redis) ? 'nodes' : 'duplicate']);
   checkOptions('redisBus', options, ['channel', 'heartbeat']);
   const { channel = 'perf:invalidate', heartbeat = 5_000 } = options;
   return new RedisPubSub(redis, {

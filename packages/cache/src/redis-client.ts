@@ -72,3 +72,11 @@ export interface RedisSubscriber {
   ping(): Promise<unknown>;
   disconnect(): void;
 }
+
+/** @throws TypeError for what is no client of ioredis, such as a URL, or a client of another package */
+export function checkRedis(redis: unknown, methods: readonly string[]): void {
+  const client = redis as Record<string, unknown> | null | undefined;
+  const missing = methods.find((method) => typeof client?.[method] !== 'function');
+  if (missing === undefined) return;
+  throw new TypeError(`\`redis\` must be a client of ioredis, and this has no method \`${missing}\``);
+}

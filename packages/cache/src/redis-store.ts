@@ -1,5 +1,5 @@
 import { checkDuration, checkOptions } from '@perf/core';
-import type { RedisClient } from './redis-client.ts';
+import { type RedisClient, checkRedis } from './redis-client.ts';
 import { checkPrefix } from './redis-keys.ts';
 import { RedisLeases } from './redis-leases.ts';
 import { RedisNamespaces } from './redis-namespace.ts';
@@ -33,6 +33,7 @@ export interface RedisStore extends Store {
  * @throws RangeError or TypeError naming the option that is wrong
  */
 export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}): RedisStore {
+  checkRedis(redis, ['pipeline', 'callBuffer']);
   checkOptions('redisStore', options, ['prefix', 'fenceFor']);
   const { prefix = 'perf', fenceFor = 60_000 } = options;
   checkPrefix(prefix);

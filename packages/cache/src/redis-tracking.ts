@@ -1,6 +1,6 @@
 import { type Closeable, checkDuration, checkOptions } from '@perf/core';
 import type { Bus, BusListener } from './bus.ts';
-import type { RedisSubscriber, RedisTrackingClient } from './redis-client.ts';
+import { type RedisSubscriber, type RedisTrackingClient, checkRedis } from './redis-client.ts';
 import { tracked } from './redis-commands.ts';
 import { checkPrefix, parseName } from './redis-keys.ts';
 import { RedisListeners } from './redis-listeners.ts';
@@ -34,8 +34,9 @@ export function redisTracking(redis: RedisTrackingClient, options: RedisTracking
   const { prefix = 'perf', heartbeat = 5_000 } = options;
   checkPrefix(prefix);
   checkDuration('heartbeat', heartbeat);
-  if (redis.isCluster === true)
+  if (redis?.isCluster === true)
     throw new TypeError('redisTracking takes a client of one Redis: use redisBus for a Cluster');
+  checkRedis(redis, ['callBuffer', 'duplicate']);
   if (tracked.has(redis)) throw new TypeError('redisTracking: the client is tracked already');
   return new ServerTracking(redis, { prefix, heartbeat });
 }

@@ -258,5 +258,8 @@ describe('redisBus', () => {
     expect(() => redisBus(connect(), { channel: '' })).toThrow(/`channel`/);
     expect(() => redisBus(connect(), { heartbeat: 0 })).toThrow(/`heartbeat`/);
     expect(() => redisBus(connect(), { ttl: 1 } as never)).toThrow(/no option `ttl`/);
+    for (const client of [undefined, 'redis://127.0.0.1', { publish: async () => 0 }] as never[]) {
+      expect(() => redisBus(client)).toThrow('`redis` must be a client of ioredis');
+    }
   });
 });

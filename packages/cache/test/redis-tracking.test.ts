@@ -240,5 +240,8 @@ describe('redisTracking', () => {
     expect(() => redisTracking(client, { heartbeat: -1 })).toThrow(/`heartbeat`/);
     expect(() => redisTracking(client, { channel: 'c' } as never)).toThrow(/no option `channel`/);
     expect(() => redisTracking({ isCluster: true } as never)).toThrow(/use redisBus/);
+    for (const client of [undefined, 'redis://127.0.0.1', {}] as never[]) {
+      expect(() => redisTracking(client)).toThrow('`redis` must be a client of ioredis');
+    }
   });
 });

@@ -366,6 +366,9 @@ describe('redisStore', () => {
     expect(() => redisStore(redis, { fenceFor: 0 })).toThrow(/`fenceFor`/);
     expect(() => redisStore(redis, { fenceFor: Infinity })).toThrow(/`fenceFor`/);
     expect(() => redisStore(redis, { ttl: 1 } as never)).toThrow(/no option `ttl`/);
+    for (const client of [undefined, 'redis://127.0.0.1', {}] as never[]) {
+      expect(() => redisStore(client)).toThrow('`redis` must be a client of ioredis');
+    }
   });
 });
 
