@@ -84,8 +84,9 @@ const PAUSE = 10;
  */
 export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
   checkOptions('sqliteStore', options, ['path', ...Object.keys(DEFAULTS)]);
-  const { path, ...rest } = options;
-  const all = { ...DEFAULTS, ...rest, path: path instanceof URL ? fileURLToPath(path) : checkName('path', path) };
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { path, ...rest } = { ...DEFAULTS, ...given } as Required<SqliteStoreOptions>;
+  const all = { ...rest, path: path instanceof URL ? fileURLToPath(path) : checkName('path', path) };
   if (checkLimit('maxBytes', all.maxBytes) < SMALLEST) {
     throw new RangeError(`\`maxBytes\` must be at least ${SMALLEST}, got ${all.maxBytes}`);
   }

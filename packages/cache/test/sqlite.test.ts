@@ -691,6 +691,11 @@ describe('when nothing can be written', () => {
   });
 });
 
+test('an option that is undefined is one that is not there', async () => {
+  const undefinedOnes = { maxBytes: undefined, sweepInterval: undefined, synchronous: undefined } as object;
+  await sqliteStore({ path: ':memory:', fenceFor: 5_000, ...undefinedOnes }).close();
+});
+
 test('options are checked', () => {
   const bad: [Partial<Record<keyof SqliteStoreOptions, unknown>>, string][] = [
     [{ path: '' }, '`path`'],
