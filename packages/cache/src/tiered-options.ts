@@ -143,6 +143,9 @@ export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): R
 }
 
 function checkParts<K, V>({ memory, store, bus, codec, clock, namespace, singleFlight, name }: Filled<K, V>): void {
+  if (memory !== 'none' && (typeof memory !== 'object' || memory === null)) {
+    throw new TypeError(`\`memory\` must be options, a MemoryCache or 'none', got ${String(memory)}`);
+  }
   if (memory !== 'none' && !(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
   checkClock('clock', clock);
   if (checkName('namespace', namespace).includes(':')) {

@@ -134,6 +134,7 @@ describe('loading', () => {
     for (const options of [{ memory: 5 }, { memory: null }, { memory: { maxsize: 1 } }, { clock: null }] as object[]) {
       expect(() => new TieredCache(options)).toThrow(/`(memory|clock)`/);
     }
+    expect(() => new TieredCache({ memory: false as never })).toThrow("must be options, a MemoryCache or 'none'");
     const cache = new TieredCache<string, number>();
     const load = vi.fn(() => 1);
     for (const options of [null, { signal: null }, { signal: {} }, { tll: 5 }] as object[]) {
