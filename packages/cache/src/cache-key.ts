@@ -9,7 +9,9 @@ const ESCAPED = 'j';
 /** @throws TypeError for an object, a function and a symbol */
 export function checkKey(key: CacheKey): void {
   if (typeof key === 'object' ? key !== null : typeof key === 'function' || typeof key === 'symbol') {
-    throw new TypeError(`a cache key must be a string or another primitive, got a ${typeof key}`);
+    throw new TypeError(
+      `a cache key must be a string or another primitive, got ${typeof key === 'object' ? 'an' : 'a'} ${typeof key}`,
+    );
   }
 }
 
