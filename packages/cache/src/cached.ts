@@ -32,7 +32,7 @@ type AsyncMethod<This, Args extends unknown[], R> = (this: This, ...args: Args) 
 const callsOf = /*@__PURE__*/ new WeakMap<object, (self: object) => unknown>();
 
 /**
- * A decorator for asynchronous methods, static ones and private ones included, that caches their results like {@link memoize}. Every instance has results of its own,
+ * A standard decorator (compiled without `experimentalDecorators`) for asynchronous methods, static ones and private ones included, that caches their results like {@link memoize}. Every instance has results of its own,
  * unless `key` says otherwise. `this`, the name and the number of parameters stay as they are. {@link memoOf} is for what else can be done about the results.
  *
  * @throws TypeError when it decorates anything else, or the name is taken in this cache

@@ -28,7 +28,7 @@ export interface RedisBus extends Bus, Closeable {}
 /**
  * Carries invalidations over Redis publish/subscribe. It publishes on your client, which stays yours to close, and listens on a connection of its own, made with `duplicate()` when the first
  * cache subscribes: in a Cluster to any of its nodes, and to another one when that is lost. Whenever that connection is lost the caches are told, and again when it listens once more: what was
- * published in between is gone.
+ * published in between is gone. Its connection keeps the process alive until it is closed.
  *
  * @throws RangeError or TypeError naming the option that is wrong
  */
