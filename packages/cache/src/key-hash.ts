@@ -30,6 +30,8 @@ export function hashKey(key: unknown, seed: number): number {
     case 'object':
     case 'function':
       return key === null ? mixed(~seed) : hashIdentity(key, seed);
+    case 'boolean':
+    case 'undefined':
     default:
       return mixed(hashString(String(key), seed));
   }

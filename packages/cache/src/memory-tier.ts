@@ -3,6 +3,7 @@ import { earliestRefresh, isEarlyRefreshDue } from './early-refresh.ts';
 import { NO_TAGS } from './loader.ts';
 import { MemoryCache } from './memory-cache.ts';
 import type { MemoryCacheOptions } from './memory-options.ts';
+import { type TimeSource, timeSourceOf } from './recent-time.ts';
 import type { TagHistory } from './tag-history.ts';
 
 /** What a {@link TieredCache} keeps in memory for a key: a value, or the failure to load one. Opaque. */
@@ -60,11 +61,13 @@ const UNCONNECTED_TTL = 1_000;
 export class MemoryTier<K, V> {
   readonly cache: MemoryCache<K, Held<V>>;
   readonly #options: MemoryTierOptions;
+  readonly #time: TimeSource;
   #connected = true;
 
   constructor(cache: MemoryCache<K, Held<V>>, options: MemoryTierOptions) {
     this.cache = cache;
     this.#options = options;
+    this.#time = timeSourceOf(options.clock);
   }
 
   /** What is held for `key` and not over; counts as a use. */
@@ -76,12 +79,12 @@ export class MemoryTier<K, V> {
   }
 
   isFresh(held: Held<V>): boolean {
-    return held.refreshFrom === Infinity || this.#options.clock.now() < held.freshUntil;
+    return held.refreshFrom === Infinity || !this.#time.isOver(held.freshUntil);
   }
 
   /** Whether there is nothing to do but to give the value: it is fresh, and not to be refreshed yet. */
   isQuiet(held: Held<V>): boolean {
-    return !held.failed && this.#options.clock.now() < held.refreshFrom;
+    return !held.failed && !this.#time.isOver(held.refreshFrom);
   }
 
   /** Whether the reader of this value should refresh it. */

@@ -27,7 +27,7 @@ export interface RedisStore extends Store {
  * Keeps values in Redis 7 or later, or Valkey, on a client of yours (ioredis 5 or 6, standalone or Cluster), which stays yours to close. Entries are the strings `prefix:namespace:key`, what
  * is known of a namespace is the hash `prefix::namespace`.
  *
- * A read is one round trip for all keys, together with all reads of the same turn of the event loop. A `clear` is one write whatever the namespace holds: it has a generation, every value carries the one it
+ * A read is one round trip for all keys. A `clear` is one write whatever the namespace holds: it has a generation, every value carries the one it
  * was written in, and values of another are not seen. The same goes for tags, whose invalidations are counted. `KEYS` and `SCAN` are never used.
  *
  * @throws RangeError or TypeError naming the option that is wrong

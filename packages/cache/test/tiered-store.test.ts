@@ -89,6 +89,28 @@ describe('two tiers', () => {
     expect(await make({ namespace: 'other' }).get('k')).toBeUndefined();
   });
 
+  test('calls of one turn of the event loop are one question; one that is wrong fails alone', async () => {
+    await a.set('x', 'X');
+    await a.set('y', 'Y');
+    store.calls.length = 0;
+    const [x, wrong, both, z] = await Promise.allSettled([
+      b.get('x'),
+      b.get({} as never),
+      Promise.resolve().then(() => b.getMany(['y', 'x'])),
+      b.getOrLoad('z', () => 'Z'),
+    ]);
+    expect(wrong.status).toBe('rejected');
+    expect(x).toMatchObject({ value: 'X' });
+    expect(both).toMatchObject({
+      value: new Map([
+        ['y', 'Y'],
+        ['x', 'X'],
+      ]),
+    });
+    expect(z).toMatchObject({ value: 'Z' });
+    expect(store.countOf('getMany')).toBe(1);
+  });
+
   test('many keys are one question and one answer to the store', async () => {
     await a.set('b', 'B');
     const loader = vi.fn((missing: readonly string[]) => new Map(missing.map((key) => [key, key.toUpperCase()])));

@@ -46,11 +46,9 @@ const notLoaded = (): never => {
 /** What peers on ioredis gain from: commands of one turn of the event loop are sent together, as Keyv's own client does by default. */
 const pipelining = (url: string): Redis => new Redis(url, { enableAutoPipelining: true });
 
-/** The memory tier takes no value of a weight above 1, and each weighs 2: every read goes to Redis. */
 function tiered(url: string, namespace: string, codec: Codec<unknown>): Omit<Reader, 'name'> {
   const redis = new Redis(url);
-  const memory = { maxWeight: 1, weigh: () => 2 };
-  const cache = new TieredCache<string, User>({ memory, store: redisStore(redis), ttl: TTL, namespace, codec });
+  const cache = new TieredCache<string, User>({ memory: 'none', store: redisStore(redis), ttl: TTL, namespace, codec });
   return {
     fill: (key, value) => cache.set(key, value),
     get: (key) => cache.get(key),
