@@ -217,11 +217,12 @@ export class StoreTier<V> {
     change: Change,
     work: (options: StoreTierOptions) => Promise<void>,
   ): Promise<void> {
+    const number = this.#unsynced.begin();
     try {
       await this.#calls.run(operation, () => this.#inTurn(change, () => work(this.#options)));
-      this.#unsynced.delete(change);
+      this.#unsynced.delete(change, number);
     } catch (cause) {
-      this.#unsynced.add(change);
+      this.#unsynced.add(change, number);
       this.#repairLater();
       throw new StoreError(operation, { cause });
     }
