@@ -81,6 +81,13 @@ export class Changes<K extends CacheKey, V> {
     if (tags !== undefined) history.invalidate(tags);
   }
 
+  /** Tells other processes of a change that the store took late: they may have read since what it ends. */
+  tell(change: Change): void {
+    this.#spread(change, async () => {}).catch(() => {
+      // Counted, and told again.
+    });
+  }
+
   /** Waits until no change is under way. */
   async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);

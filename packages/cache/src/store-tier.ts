@@ -58,6 +58,8 @@ export interface StoreTierOptions extends StoreCallsOptions {
   readonly staleFor: number;
   /** Milliseconds a lease lasts; `undefined` for no leases. */
   readonly leaseTtl: number | undefined;
+  /** Hears of a change that got through late. */
+  readonly onRepeated: (change: Change) => void;
 }
 
 const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined, leasedFor: 0 };
@@ -241,7 +243,7 @@ export class StoreTier<V> {
     if (changing.length > 0) await this.#quietly(deadline(() => this.#queue.settled(changing), { timeout }));
     const unsynced = names.filter((name) => this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
     if (unsynced.length > 0)
-      await this.#quietly(this.#unsynced.next(1)?.keys === undefined ? this.clear() : this.#delete(unsynced));
+      await this.#quietly(this.#repeat(this.#unsynced.next(1)?.keys === undefined ? {} : { keys: unsynced }));
     return names.filter((name) => !this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
   }
 
@@ -262,9 +264,11 @@ export class StoreTier<V> {
     this.#repair = startTimer(() => void repair(), this.#options.breakFor, { unref: true });
   }
 
-  #repeat({ keys, tags }: Change): Promise<void> {
-    if (keys !== undefined) return this.#delete(keys);
-    return tags === undefined ? this.clear() : this.invalidateTags(tags);
+  async #repeat(change: Change): Promise<void> {
+    const { keys, tags } = change;
+    if (keys !== undefined) await this.#delete(keys);
+    else await (tags === undefined ? this.clear() : this.invalidateTags(tags));
+    this.#options.onRepeated(change);
   }
 
   async #quietly(work: Promise<void>): Promise<void> {

@@ -32,6 +32,7 @@ import { observeTiered } from './telemetry.ts';
 import { type ResolvedTieredOptions, type TieredCacheOptions, resolveTieredOptions } from './tiered-options.ts';
 import { type TieredCacheStats, type TieredCounts, newCounts } from './tiered-stats.ts';
 import { jittered } from './ttl-jitter.ts';
+import type { Change } from './unsynced-changes.ts';
 
 /**
  * A cache of two tiers, memory and a store shared with other processes, that loads what it does not have.
@@ -62,7 +63,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     this.#options = resolved;
     const history = new TagHistory();
     this.#memory = memoryTier(memory, { clock, eagerness, history, name });
-    this.#store = store && new StoreTier({ ...resolved, store, timeout });
+    const onRepeated = (change: Change): void => this.#changes.tell(change);
+    this.#store = store && new StoreTier({ ...resolved, store, timeout, onRepeated });
     this.#inFlight = new InFlight(history);
     const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
     const keeper = new Keeper({ ...resolved, ...parts });
