@@ -97,9 +97,12 @@ export class Changes<K extends CacheKey, V> {
     const run = async (): Promise<void> => {
       try {
         await store();
-      } finally {
-        await this.#publish(change);
+      } catch (error) {
+        // Graver than a failure to publish, which is counted and mended by itself.
+        await this.#publish(change).catch(() => {});
+        throw error;
       }
+      await this.#publish(change);
     };
     const running = run().finally(() => this.#running.delete(running));
     this.#running.add(running);

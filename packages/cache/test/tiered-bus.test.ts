@@ -100,6 +100,13 @@ describe('a bus', () => {
     await expect(a.delete('k')).rejects.toMatchObject({ code: 'PERF_CACHE_STORE' });
     expect(b.size).toBe(0);
   });
+
+  test('when neither the store nor the bus takes a change, it is a StoreError: the change has not happened', async () => {
+    store.broken.add('deleteMany');
+    bus.broken = true;
+    await expect(a.delete('k')).rejects.toMatchObject({ name: 'StoreError', code: 'PERF_CACHE_STORE' });
+    expect(a.stats()).toMatchObject({ busFailures: 1, unsynced: 1 });
+  });
 });
 
 describe('a change that the store takes late', () => {
