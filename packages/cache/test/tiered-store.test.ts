@@ -241,6 +241,30 @@ describe('changes by this process', () => {
     expect(await make().getMany(['k', 'l'])).toEqual(new Map([['l', 'second']]));
   });
 
+  test.each([
+    ['a delete', 'deleteMany', 'new', (cache: TieredCache<string, string>) => cache.delete('k')],
+    ['a clear', 'clear', 'new', (cache: TieredCache<string, string>) => cache.clear()],
+    [
+      'a set too heavy for the memory',
+      'setMany',
+      'heavy',
+      (cache: TieredCache<string, string>) => cache.set('k', 'heavy'),
+    ],
+  ] as const)(
+    'a listener that asks for what is going keeps nothing outdated: %s',
+    async (_, slow, expected, change) => {
+      let asked: Promise<unknown> | undefined;
+      const cache: TieredCache<string, string> = make({
+        memory: { maxWeight: 3, weigh: (value) => value.length, onRemove: (key) => (asked ??= cache.get(key)) },
+      });
+      await cache.set('k', 'old');
+      store.before = (operation) => (operation === slow ? settle() : undefined);
+      await change(cache);
+      await asked;
+      expect(await cache.getOrLoad('k', () => 'new')).toBe(expected);
+    },
+  );
+
   test('a read waits for the change of its key that is under way', async () => {
     await b.set('k', 'OLD');
     const hold = pending();
