@@ -41,6 +41,8 @@ export interface LoadMember<K, V> {
   leasedFor: number;
   /** The tags of the value to come, once they are known. */
   tags: readonly string[] | undefined;
+  /** The end of the value that was loaded; `Infinity` until then. */
+  freshUntil: number;
 }
 
 /** What a value is loaded for. */

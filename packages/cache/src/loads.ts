@@ -91,7 +91,7 @@ export class Loads<K extends CacheKey, V> {
         group.wanted--;
         if (group.wanted === 0) group.controller.abort(reason);
       });
-      const unknown = { version: undefined, lease: undefined, leasedFor: 0, tags: undefined };
+      const unknown = { version: undefined, lease: undefined, leasedFor: 0, tags: undefined, freshUntil: Infinity };
       const member: LoadMember<K, V> = { key, flight, fence: inFlight.openFence(key), ...unknown };
       if (plan.purpose === 'refresh') flight.hold();
       inFlight.enter(member);
@@ -145,6 +145,8 @@ export class Loads<K extends CacheKey, V> {
       this.#keeper.keep(member, hit);
       if (this.#isFresh(hit.life)) {
         this.#options.counts.storeHits++;
+        // Left first: it has nothing to do with how long others of the group are loaded, and newcomers find it in a tier.
+        this.#options.inFlight.leave(member);
         member.flight.land({ found: true, value: hit.value, isStale: false });
       } else {
         stale.set(member, outgoing as Outgoing<V>);
@@ -274,8 +276,10 @@ export class Loads<K extends CacheKey, V> {
     try {
       const life = typeof ttl === 'function' ? checkDuration('ttl', ttl(value, key)) : ttl;
       member.tags = typeof tags === 'function' ? checkTags(tags(value, key)) : tags;
+      const lasting = jittered(life, this.#options.ttlJitter);
+      member.freshUntil = this.#options.clock.now() + lasting;
       flight.land({ found: true, value, isStale: false });
-      return { member, value, ttl: jittered(life, this.#options.ttlJitter), tags: member.tags };
+      return { member, value, ttl: lasting, tags: member.tags };
     } catch (error) {
       this.#fail(group, member, error);
       return undefined;

@@ -42,10 +42,15 @@ export class ManyLoads<K extends CacheKey, V> {
   /** @returns the keys that a load of others had no value for */
   async #round(keys: readonly K[]): Promise<K[]> {
     const { loads, inFlight, counts } = this.#options;
-    const joined = keys.filter((key) => inFlight.flightOf(key) !== undefined);
-    const absent = keys.filter((key) => inFlight.flightOf(key) === undefined);
+    const joined: K[] = [];
+    const absent: K[] = [];
+    const flights: Flight<Landing<V>>[] = [];
+    for (const key of keys) {
+      const flight = inFlight.flightOf(key);
+      (flight === undefined ? absent : joined).push(key);
+      if (flight !== undefined) flights.push(flight);
+    }
     counts.coalesced += joined.length;
-    const flights = joined.map((key) => inFlight.flightOf(key) as Flight<Landing<V>>);
     if (absent.length > 0) flights.push(...loads.start(absent, this.#request));
     const outcomes = await Promise.allSettled(flights.map((flight) => flight.join(this.#signal)));
     this.#signal?.throwIfAborted();

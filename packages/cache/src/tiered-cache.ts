@@ -65,7 +65,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     this.#memory = memoryTier(memory, { clock, eagerness, history, name });
     const onRepeated = (change: Change): void => this.#changes.tell(change);
     this.#store = store && new StoreTier({ ...resolved, store, timeout, onRepeated });
-    this.#inFlight = new InFlight(history);
+    this.#inFlight = new InFlight({ history, clock });
     const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
     const keeper = new Keeper({ ...resolved, ...parts });
     this.#loads = new Loads({ ...resolved, ...parts, keeper });

@@ -122,6 +122,26 @@ describe('two tiers', () => {
     expect(await one.get('k2')).toBe('kept');
   });
 
+  test('what a batch finds in the store is not handed on for as long as it loads the rest', async () => {
+    const reader = make({ memory: 'none' });
+    await b.set('there', 'old');
+    const gate = pending();
+    const batch = reader.getOrLoadMany(['there', 'absent'], async () => {
+      await gate.promise;
+      return new Map([['absent', 'loaded']]);
+    });
+    await settle();
+    await b.set('there', 'new');
+    expect(await reader.getOrLoad('there', () => 'never')).toBe('new');
+    clock.advance(1_000);
+    expect(await reader.getOrLoad('there', () => 'after its end')).toBe('after its end');
+    gate.resolve();
+    expect([...(await batch)]).toEqual([
+      ['there', 'old'],
+      ['absent', 'loaded'],
+    ]);
+  });
+
   test('a stale value in the store is served, and refreshed', async () => {
     const one = make({ staleFor: 500 });
     const two = make({ staleFor: 500 });
@@ -157,6 +177,19 @@ describe('changes by another process', () => {
     expect(await a.get('k')).toBe(expected);
     expect(await make().get('k')).toBe(expected);
     expect(a.stats()).toMatchObject({ fenced: 1, inFlight: 0 });
+  });
+
+  test('newcomers do not join it when it has expired meanwhile, and what they load stays', async () => {
+    const gate = pending();
+    store.after = (operation) => (operation === 'setMany' ? gate.promise : undefined);
+    expect(await a.getOrLoad('k', () => 'first', { ttl: 10 })).toBe('first');
+    expect(await a.getOrLoad('k', () => 'never', { ttl: 10 })).toBe('first');
+    clock.advance(10);
+    expect(await a.getOrLoad('k', () => 'second')).toBe('second');
+    expect(await a.getOrLoadMany(['k'], () => new Map())).toEqual(new Map([['k', 'second']]));
+    gate.resolve();
+    await settle();
+    expect(await a.get('k')).toBe('second');
   });
 
   test('the loaded value is in memory only after the store has taken it; newcomers join meanwhile', async () => {
