@@ -165,6 +165,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     for (const key of unique) {
       const held = this.#hit(key);
       if (held === undefined) missing.push(key);
+      else if (held.failed) call.errors.set(key, held.error);
       else call.values.set(key, held.value as V);
       if (held !== undefined && this.#memory.isDue(held)) due.set(key, held as Outgoing<V>);
     }
@@ -279,6 +280,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     let request: LoadRequest<K, V> | undefined;
     for (;;) {
       const held = this.#hit(key);
+      if (held?.failed === true) throw held.error;
       if (held !== undefined && !this.#memory.isDue(held)) return held.value as V;
       request ??= this.#request(loadAlone(loader), options);
       if (held !== undefined) {
@@ -309,15 +311,12 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     }
   }
 
-  /** What memory answers a load with: a value, stale ones included. @throws the failure it remembers */
+  /** What memory answers a load with: a value, stale ones included, or a failure. */
   #hit(key: K): Held<V> | undefined {
     const held = this.#memory.find(key);
     if (held === undefined) return undefined;
-    if (held.failed) {
-      this.#counts.negativeHits++;
-      throw held.error;
-    }
-    if (this.#memory.isFresh(held)) this.#counts.memoryHits++;
+    if (held.failed) this.#counts.negativeHits++;
+    else if (this.#memory.isFresh(held)) this.#counts.memoryHits++;
     else this.#counts.staleHits++;
     return held;
   }
