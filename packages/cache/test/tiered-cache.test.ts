@@ -548,6 +548,22 @@ describe('getOrLoadMany', () => {
     expect(loader).toHaveBeenLastCalledWith(['b'], expect.anything());
   });
 
+  test('a promise that rejects for a key nobody asked for is ignored as well', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const cache = new TieredCache<string, string>();
+    const loader = (): Map<string, string | Promise<string>> =>
+      new Map<string, string | Promise<string>>([
+        ['a', 'A'],
+        ['unasked', Promise.reject(new Error('nobody asked'))],
+      ]);
+    expect(await cache.getOrLoadMany(['a'], loader)).toEqual(new Map([['a', 'A']]));
+    expect(await cache.getOrLoadMany(['b'], loader)).toEqual(new Map());
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
   test('undefined is a value the loader may have', async () => {
     const cache = new TieredCache<string, number | undefined>();
     const result = await cache.getOrLoadMany(['a'], () => new Map([['a', undefined]]));
