@@ -122,6 +122,26 @@ describe('two tiers', () => {
     expect(await one.get('k2')).toBe('kept');
   });
 
+  test.each([Infinity, Number.MAX_VALUE, 2 ** 40])(
+    'a value that may be stale for %d ms is fresh for its ttl, and no longer',
+    async (staleFor) => {
+      const writer = make({ staleFor, ttl: 100 });
+      const reader = make({ staleFor, ttl: 100, memory: 'none' });
+      await writer.set('k', 'v');
+      const loader = vi.fn(() => 'new');
+      expect([await reader.getOrLoad('k', loader), await reader.get('k')]).toEqual(['v', 'v']);
+      expect(loader).not.toHaveBeenCalled();
+      clock.advance(100);
+      expect([await reader.get('k'), await writer.get('k')]).toEqual([undefined, undefined]);
+      expect(await reader.getOrLoad('k', loader)).toBe('v');
+      await settle();
+      expect(loader).toHaveBeenCalledOnce();
+      await writer.set('for ever', 'v', { ttl: Infinity });
+      clock.advance(1e9);
+      expect(await reader.get('for ever')).toBe('v');
+    },
+  );
+
   test('what a batch finds in the store is not handed on for as long as it loads the rest', async () => {
     const reader = make({ memory: 'none' });
     await b.set('there', 'old');
