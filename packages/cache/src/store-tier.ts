@@ -238,7 +238,8 @@ export class StoreTier<V> {
 
   /** Which of the keys the store can be believed about, after waiting for and repairing what can be. */
   async #readable(names: readonly string[]): Promise<readonly string[]> {
-    const changing = names.filter((name) => this.#queue.isPending(name));
+    // What the store did not take in time may never end: it is not waited for again.
+    const changing = names.filter((name) => this.#queue.isPending(name) && !this.#unsynced.hasKey(name));
     const { timeout } = this.#options;
     if (changing.length > 0) await this.#quietly(deadline(() => this.#queue.settled(changing), { timeout }));
     const unsynced = names.filter((name) => this.#unsynced.hasKey(name) && !this.#queue.isPending(name));

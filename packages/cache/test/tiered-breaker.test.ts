@@ -142,6 +142,21 @@ describe('a store that fails several times in a row', () => {
     expect(await cache.get('k')).toBeUndefined();
   });
 
+  test('is not waited for by readers once it has not taken a change in time', async () => {
+    await cache.set('deleted', 'old');
+    store.before = (operation) =>
+      operation === 'clear' || operation === 'deleteMany' ? new Promise(() => {}) : undefined;
+    for (const change of [() => cache.delete('deleted'), () => cache.clear()]) {
+      const changed = expect(change()).rejects.toMatchObject({ code: 'PERF_CACHE_STORE' });
+      await flush(100);
+      await changed;
+      // Without time going on.
+      expect(await cache.get('deleted')).toBeUndefined();
+      expect(await cache.getOrLoad('deleted', () => 'loaded')).toBe('loaded');
+      await cache.getOrLoadMany(['deleted', 'other'], (keys) => new Map(keys.map((key) => [key, 'loaded'])));
+    }
+  });
+
   test('never is with breakAfter: Infinity', async () => {
     const stubborn = new TieredCache<string, string>({ store, breakAfter: Infinity });
     fail();

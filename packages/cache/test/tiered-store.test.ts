@@ -308,7 +308,13 @@ describe('changes by this process', () => {
     async (_, slow, expected, change) => {
       let asked: Promise<unknown> | undefined;
       const cache: TieredCache<string, string> = make({
-        memory: { maxWeight: 3, weigh: (value) => value.length, onRemove: (key) => (asked ??= cache.get(key)) },
+        memory: {
+          maxWeight: 3,
+          weigh: (value) => value.length,
+          onRemove: (key) => {
+            asked ??= cache.get(key);
+          },
+        },
       });
       await cache.set('k', 'old');
       store.before = (operation) => (operation === slow ? settle() : undefined);
