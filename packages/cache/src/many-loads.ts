@@ -52,7 +52,8 @@ export class ManyLoads<K extends CacheKey, V> {
       if (flight !== undefined) flights.push(flight);
     }
     counts.coalesced += joined.length;
-    if (absent.length > 0) flights.push(...loads.start(absent, this.#request));
+    // Not as arguments of `push`: there may be more of them than the stack holds.
+    if (absent.length > 0) for (const flight of loads.start(absent, this.#request)) flights.push(flight);
     const outcomes = await Promise.allSettled(flights.map((flight) => flight.join(this.#signal)));
     this.#signal?.throwIfAborted();
     const missed: K[] = [];

@@ -564,6 +564,16 @@ describe('getOrLoadMany', () => {
     expect(unhandled).not.toHaveBeenCalled();
   });
 
+  test('there may be very many keys', async () => {
+    const cache = new TieredCache<number, number>({ memory: { maxSize: 10 } });
+    const keys = Array.from({ length: 200_000 }, (_, index) => index);
+    const loader = vi.fn((missing: readonly number[]) => new Map(missing.map((key) => [key, key])));
+    expect((await cache.getOrLoadMany(keys, loader)).size).toBe(keys.length);
+    expect(loader).toHaveBeenCalledTimes(1);
+    await cache.deleteMany(keys);
+    expect(cache.stats()).toMatchObject({ size: 0, inFlight: 0 });
+  });
+
   test('undefined is a value the loader may have', async () => {
     const cache = new TieredCache<string, number | undefined>();
     const result = await cache.getOrLoadMany(['a'], () => new Map([['a', undefined]]));
