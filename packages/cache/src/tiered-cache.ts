@@ -362,6 +362,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
 
   #checkCall(keys: readonly K[]): void {
     this.#checkOpen();
+    // A `Set` would be seen to have nothing to delete.
+    if (!Array.isArray(keys)) throw new TypeError(`\`keys\` must be an array, got ${typeof keys}`);
     for (const key of keys) checkKey(key);
   }
 

@@ -69,6 +69,19 @@ describe('get, set and delete', () => {
     expect(cache.stats()).toMatchObject({ memoryHits: 2, misses: 1 });
   });
 
+  test.each([new Set(['a']), 'a', undefined, { length: 1, 0: 'a' }])(
+    'keys that are no array are refused: %s',
+    async (keys) => {
+      const cache = new TieredCache<string, string>();
+      await cache.set('a', 'A');
+      const refused = { name: 'TypeError', message: expect.stringContaining('`keys` must be an array') as string };
+      await expect(cache.deleteMany(keys as never)).rejects.toMatchObject(refused);
+      await expect(cache.getMany(keys as never)).rejects.toMatchObject(refused);
+      await expect(cache.getOrLoadMany(keys as never, () => new Map())).rejects.toMatchObject(refused);
+      expect(await cache.get('a')).toBe('A');
+    },
+  );
+
   test('clear removes everything', async () => {
     const cache = new TieredCache<string, number>();
     await cache.set('a', 1);
