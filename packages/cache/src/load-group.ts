@@ -69,6 +69,6 @@ export interface LoadGroup<K, V> {
   readonly outgoing: Map<K, Outgoing<V>>;
   /** Aborts the loader. */
   readonly controller: AbortController;
-  /** Members that someone still waits for. */
-  wanted: number;
+  /** Members that someone still waits for. The loader is aborted when there are none. */
+  readonly wanted: Set<LoadMember<K, V>>;
 }

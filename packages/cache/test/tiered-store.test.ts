@@ -142,6 +142,33 @@ describe('two tiers', () => {
     },
   );
 
+  test.each(['before', 'after'])(
+    'a batch ends with its callers %s it has found some of its keys in the store',
+    async (when) => {
+      await b.set('there', 'v');
+      const gate = pending();
+      if (when === 'before') store.after = (operation) => (operation === 'getMany' ? gate.promise : undefined);
+      const controller = new AbortController();
+      const seen = vi.fn();
+      const batch = a.getOrLoadMany(
+        ['there', 'absent'],
+        (_, { signal }) => {
+          seen(signal);
+          return new Promise<Map<string, string>>(() => {});
+        },
+        { signal: controller.signal },
+      );
+      await settle();
+      controller.abort(new Error('left'));
+      await expect(batch).rejects.toThrow('left');
+      gate.resolve();
+      await settle();
+      expect(a.stats().inFlight).toBe(0);
+      if (when === 'after') expect((seen.mock.calls[0]?.[0] as AbortSignal).aborted).toBe(true);
+      else expect(seen).not.toHaveBeenCalled();
+    },
+  );
+
   test('what a batch finds in the store is not handed on for as long as it loads the rest', async () => {
     const reader = make({ memory: 'none' });
     await b.set('there', 'old');
