@@ -70,10 +70,14 @@ function textOfMembers(value: object, depth: number): string {
 }
 
 function textOfArray(array: readonly unknown[], depth: number): string {
-  if (!Array.isArray(array) || Object.keys(array).length !== array.length) {
-    refuse('an array with holes or members of its own');
-  }
+  if (!Array.isArray(array) || !isDense(array)) refuse('an array with holes or members of its own');
   return textOfItems(array, depth);
+}
+
+function isDense(array: readonly unknown[]): boolean {
+  const names = Object.keys(array);
+  // Indexes come first, in ascending order: when the last of so many names is an index, there are no others.
+  return names.length === array.length && (names.length === 0 || names.at(-1) === `${array.length - 1}`);
 }
 
 function textOfItems(items: Iterable<unknown>, depth: number): string {

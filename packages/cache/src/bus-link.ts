@@ -43,11 +43,12 @@ export class BusLink {
 
   /** @throws BusError */
   async publish(change: Change): Promise<void> {
+    const number = this.#untold.begin();
     try {
       await this.#publish(change);
-      this.#untold.delete(change);
+      this.#untold.delete(change, number);
     } catch (cause) {
-      this.#untold.add(change);
+      this.#untold.add(change, number);
       this.#retryLater();
       throw new BusError({ cause });
     }

@@ -21,6 +21,8 @@ export interface ChangesOptions<K, V> {
 /**
  * Carries changes out: at once in this process (in memory, and for what is being loaded), then in the store, then for other processes. They are told whether or not the
  * store took it: what they hold is outdated in any case.
+ *
+ * A deletion is on its way to the store before the memory's listeners hear of it, so that what they ask for waits for it.
  */
 export class Changes<K extends CacheKey, V> {
   /** How others are told; there once it is connected. */
@@ -36,17 +38,22 @@ export class Changes<K extends CacheKey, V> {
   set(key: K, value: V, { ttl, tags }: { readonly ttl: number; readonly tags: readonly string[] }): Promise<void> {
     const { memory, store, inFlight, history, clock, staleFor } = this.#options;
     const write = store?.encode({ key, value, ttl, cost: 0, tags });
-    inFlight.invalidate(key);
     const freshUntil = clock.now() + ttl;
     const life = { freshUntil, until: freshUntil + staleFor };
-    memory.keep(key, { value, life, cost: 0, tags, position: history.position });
+    try {
+      memory.keep(key, { value, life, cost: 0, tags, position: history.position });
+    } finally {
+      // Last: a listener of the memory may have begun to read what the store has before this.
+      inFlight.invalidate(key);
+    }
     return this.#spread({ keys: [toStoreKey(key)] }, async () => write && store?.set(write));
   }
 
   deleteMany(keys: readonly K[]): Promise<void> {
     const names = keys.map(toStoreKey);
+    const spread = this.#spread({ keys: names }, async () => this.#options.store?.deleteMany(keys));
     this.forget({ keys: names });
-    return this.#spread({ keys: names }, async () => this.#options.store?.deleteMany(keys));
+    return spread;
   }
 
   invalidateTags(tags: readonly string[]): Promise<void> {
@@ -62,8 +69,9 @@ export class Changes<K extends CacheKey, V> {
   }
 
   clear(): Promise<void> {
+    const spread = this.#spread({}, async () => this.#options.store?.clear());
     this.forget({});
-    return this.#spread({}, async () => this.#options.store?.clear());
+    return spread;
   }
 
   /** What this process holds or loads of what was changed, here or elsewhere, is outdated. */
@@ -81,6 +89,13 @@ export class Changes<K extends CacheKey, V> {
     if (tags !== undefined) history.invalidate(tags);
   }
 
+  /** Tells other processes of a change that the store took late: they may have read since what it ends. */
+  tell(change: Change): void {
+    this.#spread(change, async () => {}).catch(() => {
+      // Counted, and told again.
+    });
+  }
+
   /** Waits until no change is under way. */
   async drain(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);
@@ -90,9 +105,12 @@ export class Changes<K extends CacheKey, V> {
     const run = async (): Promise<void> => {
       try {
         await store();
-      } finally {
-        await this.#publish(change);
+      } catch (error) {
+        // Graver than a failure to publish, which is counted and mended by itself.
+        await this.#publish(change).catch(() => {});
+        throw error;
       }
+      await this.#publish(change);
     };
     const running = run().finally(() => this.#running.delete(running));
     this.#running.add(running);

@@ -26,5 +26,9 @@ export function openEnvelope(bytes: Uint8Array): Envelope | undefined {
   const view = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const staleFor = view.readDoubleLE(1);
   const cost = view.readDoubleLE(9);
-  return staleFor >= 0 && cost >= 0 ? { staleFor, cost, payload: view.subarray(HEADER_SIZE) } : undefined;
+  return isSpan(staleFor) && isSpan(cost) ? { staleFor, cost, payload: view.subarray(HEADER_SIZE) } : undefined;
+}
+
+function isSpan(ms: number): boolean {
+  return Number.isFinite(ms) && ms >= 0;
 }

@@ -1,3 +1,4 @@
+import type { Clock } from '@perf/core';
 import { type Fence, Fences } from './fences.ts';
 import type { Flight } from './flight.ts';
 import type { Landing, LoadMember } from './load-group.ts';
@@ -8,9 +9,11 @@ export class InFlight<K, V> {
   readonly #members = new Map<K, LoadMember<K, V>>();
   readonly #fences = new Fences<K>();
   readonly #history: TagHistory;
+  readonly #clock: Clock;
 
-  constructor(history: TagHistory) {
+  constructor({ history, clock }: { readonly history: TagHistory; readonly clock: Clock }) {
     this.#history = history;
+    this.#clock = clock;
   }
 
   /** Keys being loaded. */
@@ -18,12 +21,20 @@ export class InFlight<K, V> {
     return this.#members.size;
   }
 
-  /** The load of `key` that a newcomer may join: one that began before a tag of its value was invalidated has nothing to offer. */
+  /**
+   * The load of `key` that a newcomer may join. One that began before a tag of its value was invalidated has nothing to offer, nor has one whose value has expired while it is being
+   * written to the store.
+   */
   flightOf(key: K): Flight<Landing<V>> | undefined {
     const member = this.#members.get(key);
     if (member === undefined) return undefined;
-    if (!this.#mayHaveEnded(member)) return member.flight;
-    this.detach(key, 'a tag of the value was invalidated');
+    if (this.#mayHaveEnded(member)) {
+      this.detach(key, 'a tag of the value was invalidated');
+      return undefined;
+    }
+    if (this.#clock.now() < member.freshUntil) return member.flight;
+    // What its successor brings is newer.
+    this.abandon(member);
     return undefined;
   }
 

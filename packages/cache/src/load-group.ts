@@ -41,6 +41,8 @@ export interface LoadMember<K, V> {
   leasedFor: number;
   /** The tags of the value to come, once they are known. */
   tags: readonly string[] | undefined;
+  /** The end of the value that was loaded; `Infinity` until then. */
+  freshUntil: number;
 }
 
 /** What a value is loaded for. */
@@ -67,6 +69,6 @@ export interface LoadGroup<K, V> {
   readonly outgoing: Map<K, Outgoing<V>>;
   /** Aborts the loader. */
   readonly controller: AbortController;
-  /** Members that someone still waits for. */
-  wanted: number;
+  /** Members that someone still waits for. The loader is aborted when there are none. */
+  readonly wanted: Set<LoadMember<K, V>>;
 }

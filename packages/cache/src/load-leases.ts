@@ -16,6 +16,8 @@ export interface LoadLeasesOptions {
  */
 export class LoadLeases {
   readonly #options: LoadLeasesOptions;
+  /** The keys this process is loading under a lease, each as often as it does. */
+  readonly #held = new Map<string, number>();
 
   constructor(options: LoadLeasesOptions) {
     this.#options = options;
@@ -32,6 +34,11 @@ export class LoadLeases {
     } catch {
       return undefined;
     }
+  }
+
+  /** Whether this process itself has a lease of the key. */
+  has(key: string): boolean {
+    return this.#held.has(key);
   }
 
   /** Keeps leases from ending until the returned function is called. */
@@ -51,7 +58,11 @@ export class LoadLeases {
       }
     };
     extendLater();
-    return () => timer.cancel();
+    for (const { key } of held) this.#count(key, 1);
+    return () => {
+      timer.cancel();
+      for (const { key } of held) this.#count(key, -1);
+    };
   }
 
   /** Ends leases, so that others need not wait for their end. */
@@ -62,5 +73,11 @@ export class LoadLeases {
     } catch {
       // They end by themselves.
     }
+  }
+
+  #count(key: string, change: 1 | -1): void {
+    const count = (this.#held.get(key) ?? 0) + change;
+    if (count === 0) this.#held.delete(key);
+    else this.#held.set(key, count);
   }
 }

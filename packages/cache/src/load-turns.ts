@@ -20,12 +20,15 @@ export async function takeTurns<K extends CacheKey, V>(
   const wanted = members.filter(({ version, leasedFor }) => version !== undefined && leasedFor === 0);
   const requests = wanted.map(({ key, version }) => ({ key: toStoreKey(key), version: version as string }));
   const answers = wanted.length === 0 ? [] : await leases.acquire(requests);
-  const refused = new Set<LoadMember<K, V>>(members.filter(({ leasedFor }) => leasedFor > 0));
+  // A load of this process that newcomers may not join is outdated: nobody is to wait for it.
+  const isElsewhere = ({ key }: LoadMember<K, V>, leasedFor: number): boolean =>
+    leasedFor > 0 && !leases.has(toStoreKey(key));
+  const refused = new Set<LoadMember<K, V>>(members.filter((member) => isElsewhere(member, member.leasedFor)));
   for (const [index, member] of wanted.entries()) {
     const answer = answers?.[index];
     if (answer === undefined) continue;
     if (answer.token === undefined) {
-      refused.add(member);
+      if (answer.leasedFor === 0 || isElsewhere(member, answer.leasedFor)) refused.add(member);
     } else {
       member.lease = answer.token;
       member.version = answer.version;

@@ -18,6 +18,7 @@ export async function settleEach<K, V>(
   values: ReadonlyMap<K, V | Promise<V>>,
 ): Promise<Loaded<K, V>> {
   checkValues(values);
+  ignoreOthers(keys, values);
   if (!keys.some((key) => isPromise(values.get(key)))) {
     return { values: values as ReadonlyMap<K, V>, errors: NO_ERRORS as ReadonlyMap<K, unknown> };
   }
@@ -31,6 +32,15 @@ export async function settleEach<K, V>(
     else errors.set(key, outcome.reason);
   }
   return { values: settled, errors };
+}
+
+/** Promises for keys that nobody asked for may reject as they like: unheard of, they would end the process. */
+function ignoreOthers<K, V>(keys: readonly K[], values: ReadonlyMap<K, V | Promise<V>>): void {
+  if (!(values instanceof Map) || (values.size <= keys.length && keys.every((key) => values.has(key)))) return;
+  const asked = new Set(keys);
+  for (const [key, value] of values) {
+    if (!asked.has(key) && isPromise(value)) Promise.resolve(value).catch(() => {});
+  }
 }
 
 function checkValues<K, V>(values: ReadonlyMap<K, V>): void {

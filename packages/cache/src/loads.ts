@@ -84,18 +84,19 @@ export class Loads<K extends CacheKey, V> {
     plan: Pick<LoadGroup<K, V>, 'request' | 'purpose' | 'outgoing'>,
   ): readonly Flight<Landing<V>>[] {
     const { inFlight } = this.#options;
-    const group: LoadGroup<K, V> = { ...plan, members: [], controller: new AbortController(), wanted: keys.length };
+    const group: LoadGroup<K, V> = { ...plan, members: [], controller: new AbortController(), wanted: new Set() };
     for (const key of keys) {
       const flight = new Flight<Landing<V>>((reason) => {
         inFlight.abandon(member);
-        group.wanted--;
-        if (group.wanted === 0) group.controller.abort(reason);
+        group.wanted.delete(member);
+        if (group.wanted.size === 0) group.controller.abort(reason);
       });
-      const unknown = { version: undefined, lease: undefined, leasedFor: 0, tags: undefined };
+      const unknown = { version: undefined, lease: undefined, leasedFor: 0, tags: undefined, freshUntil: Infinity };
       const member: LoadMember<K, V> = { key, flight, fence: inFlight.openFence(key), ...unknown };
       if (plan.purpose === 'refresh') flight.hold();
       inFlight.enter(member);
       group.members.push(member);
+      group.wanted.add(member);
     }
     this.#track(this.#run(group));
     return group.members.map(({ flight }) => flight);
@@ -111,7 +112,7 @@ export class Loads<K extends CacheKey, V> {
     const { store, inFlight } = this.#options;
     try {
       const missing = store === undefined ? group.members : await this.#askStore(group, group.members, store);
-      if (missing.length > 0 && group.wanted > 0) await this.#loadInTurn(group, missing);
+      if (missing.length > 0 && group.wanted.size > 0) await this.#loadInTurn(group, missing);
     } catch (error) {
       for (const { flight } of group.members) flight.fail(error);
     } finally {
@@ -143,14 +144,21 @@ export class Loads<K extends CacheKey, V> {
         continue;
       }
       this.#keeper.keep(member, hit);
+      group.wanted.delete(member);
       if (this.#isFresh(hit.life)) {
         this.#options.counts.storeHits++;
+        // Left first: it has nothing to do with how long others of the group are loaded, and newcomers find it in a tier.
+        this.#options.inFlight.leave(member);
         member.flight.land({ found: true, value: hit.value, isStale: false });
       } else {
         stale.set(member, outgoing as Outgoing<V>);
       }
     }
     this.#landStale(stale, group.request);
+    // Those who wanted others of the group, which may be being loaded, may have left before.
+    if (group.wanted.size === 0 && group.members.length > 1) {
+      group.controller.abort(new Error('nobody waits for the value any more'));
+    }
     return missing;
   }
 
@@ -225,7 +233,7 @@ export class Loads<K extends CacheKey, V> {
       if (loaded.errors.size > 0) counts.loadFailures++;
     } catch (error) {
       // What is given up on purpose is no failure of the loader.
-      if (group.wanted > 0) counts.loadFailures++;
+      if (group.wanted.size > 0) counts.loadFailures++;
       for (const member of members) this.#fail(group, member, error);
       return;
     }
@@ -274,8 +282,10 @@ export class Loads<K extends CacheKey, V> {
     try {
       const life = typeof ttl === 'function' ? checkDuration('ttl', ttl(value, key)) : ttl;
       member.tags = typeof tags === 'function' ? checkTags(tags(value, key)) : tags;
+      const lasting = jittered(life, this.#options.ttlJitter);
+      member.freshUntil = this.#options.clock.now() + lasting;
       flight.land({ found: true, value, isStale: false });
-      return { member, value, ttl: jittered(life, this.#options.ttlJitter), tags: member.tags };
+      return { member, value, ttl: lasting, tags: member.tags };
     } catch (error) {
       this.#fail(group, member, error);
       return undefined;

@@ -15,10 +15,11 @@ export interface ManyLoadsOptions<K extends CacheKey, V> {
 /** One call that loads many keys: joins the loads that are under way, and starts one for all that is left. */
 export class ManyLoads<K extends CacheKey, V> {
   readonly values: Map<K, V> = new Map();
+  /** Why keys failed: this time, or before, as memory remembers. */
+  readonly errors: Map<K, unknown> = new Map();
   readonly #options: ManyLoadsOptions<K, V>;
   readonly #request: LoadRequest<K, V>;
   readonly #signal: AbortSignal | undefined;
-  readonly #errors = new Map<K, unknown>();
 
   constructor(
     options: ManyLoadsOptions<K, V>,
@@ -33,26 +34,32 @@ export class ManyLoads<K extends CacheKey, V> {
   async run(keys: readonly K[]): Promise<void> {
     let missing = keys;
     while (missing.length > 0) missing = await this.#round(missing);
-    if (this.#errors.size === 0) return;
-    const [reason, ...others] = new Set(this.#errors.values());
+    if (this.errors.size === 0) return;
+    const [reason, ...others] = new Set(this.errors.values());
     if (this.values.size === 0 && others.length === 0) throw reason;
-    throw new LoadManyError(this.values, this.#errors);
+    throw new LoadManyError(this.values, this.errors);
   }
 
   /** @returns the keys that a load of others had no value for */
   async #round(keys: readonly K[]): Promise<K[]> {
     const { loads, inFlight, counts } = this.#options;
-    const joined = keys.filter((key) => inFlight.flightOf(key) !== undefined);
-    const absent = keys.filter((key) => inFlight.flightOf(key) === undefined);
+    const joined: K[] = [];
+    const absent: K[] = [];
+    const flights: Flight<Landing<V>>[] = [];
+    for (const key of keys) {
+      const flight = inFlight.flightOf(key);
+      (flight === undefined ? absent : joined).push(key);
+      if (flight !== undefined) flights.push(flight);
+    }
     counts.coalesced += joined.length;
-    const flights = joined.map((key) => inFlight.flightOf(key) as Flight<Landing<V>>);
-    if (absent.length > 0) flights.push(...loads.start(absent, this.#request));
+    // Not as arguments of `push`: there may be more of them than the stack holds.
+    if (absent.length > 0) for (const flight of loads.start(absent, this.#request)) flights.push(flight);
     const outcomes = await Promise.allSettled(flights.map((flight) => flight.join(this.#signal)));
     this.#signal?.throwIfAborted();
     const missed: K[] = [];
     for (const [index, key] of [...joined, ...absent].entries()) {
       const outcome = outcomes[index] as PromiseSettledResult<Landing<V>>;
-      if (outcome.status === 'rejected') this.#errors.set(key, outcome.reason);
+      if (outcome.status === 'rejected') this.errors.set(key, outcome.reason);
       else if (outcome.value.found) this.values.set(key, outcome.value.value);
       else if (index < joined.length) missed.push(key);
     }

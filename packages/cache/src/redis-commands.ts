@@ -35,9 +35,10 @@ export const tracked: WeakSet<object> = /*@__PURE__*/ new WeakSet();
  */
 export async function runAll(redis: RedisClient, commands: readonly RedisCommand[]): Promise<unknown[]> {
   const send = redis.isCluster === true ? sendEach : sendTogether;
-  const outcomes = await send(redis, commands, false);
-  const unknown = outcomes.findIndex(isUnknownScript);
-  if (unknown !== -1) outcomes.splice(unknown, commands.length, ...(await send(redis, commands.slice(unknown), true)));
+  const first = await send(redis, commands, false);
+  const unknown = first.findIndex(isUnknownScript);
+  const outcomes =
+    unknown === -1 ? first : [...first.slice(0, unknown), ...(await send(redis, commands.slice(unknown), true))];
   for (const outcome of outcomes) if (outcome instanceof Failure) throw outcome.reason;
   return outcomes;
 }

@@ -58,6 +58,8 @@ export interface StoreTierOptions extends StoreCallsOptions {
   readonly staleFor: number;
   /** Milliseconds a lease lasts; `undefined` for no leases. */
   readonly leaseTtl: number | undefined;
+  /** Hears of a change that got through late. */
+  readonly onRepeated: (change: Change) => void;
 }
 
 const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined, leasedFor: 0 };
@@ -217,11 +219,12 @@ export class StoreTier<V> {
     change: Change,
     work: (options: StoreTierOptions) => Promise<void>,
   ): Promise<void> {
+    const number = this.#unsynced.begin();
     try {
       await this.#calls.run(operation, () => this.#inTurn(change, () => work(this.#options)));
-      this.#unsynced.delete(change);
+      this.#unsynced.delete(change, number);
     } catch (cause) {
-      this.#unsynced.add(change);
+      this.#unsynced.add(change, number);
       this.#repairLater();
       throw new StoreError(operation, { cause });
     }
@@ -235,12 +238,13 @@ export class StoreTier<V> {
 
   /** Which of the keys the store can be believed about, after waiting for and repairing what can be. */
   async #readable(names: readonly string[]): Promise<readonly string[]> {
-    const changing = names.filter((name) => this.#queue.isPending(name));
+    // What the store did not take in time may never end: it is not waited for again.
+    const changing = names.filter((name) => this.#queue.isPending(name) && !this.#unsynced.hasKey(name));
     const { timeout } = this.#options;
     if (changing.length > 0) await this.#quietly(deadline(() => this.#queue.settled(changing), { timeout }));
     const unsynced = names.filter((name) => this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
     if (unsynced.length > 0)
-      await this.#quietly(this.#unsynced.next(1)?.keys === undefined ? this.clear() : this.#delete(unsynced));
+      await this.#quietly(this.#repeat(this.#unsynced.next(1)?.keys === undefined ? {} : { keys: unsynced }));
     return names.filter((name) => !this.#unsynced.hasKey(name) && !this.#queue.isPending(name));
   }
 
@@ -261,9 +265,11 @@ export class StoreTier<V> {
     this.#repair = startTimer(() => void repair(), this.#options.breakFor, { unref: true });
   }
 
-  #repeat({ keys, tags }: Change): Promise<void> {
-    if (keys !== undefined) return this.#delete(keys);
-    return tags === undefined ? this.clear() : this.invalidateTags(tags);
+  async #repeat(change: Change): Promise<void> {
+    const { keys, tags } = change;
+    if (keys !== undefined) await this.#delete(keys);
+    else await (tags === undefined ? this.clear() : this.invalidateTags(tags));
+    this.#options.onRepeated(change);
   }
 
   async #quietly(work: Promise<void>): Promise<void> {

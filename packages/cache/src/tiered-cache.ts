@@ -32,6 +32,7 @@ import { observeTiered } from './telemetry.ts';
 import { type ResolvedTieredOptions, type TieredCacheOptions, resolveTieredOptions } from './tiered-options.ts';
 import { type TieredCacheStats, type TieredCounts, newCounts } from './tiered-stats.ts';
 import { jittered } from './ttl-jitter.ts';
+import type { Change } from './unsynced-changes.ts';
 
 /**
  * A cache of two tiers, memory and a store shared with other processes, that loads what it does not have.
@@ -62,8 +63,9 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     this.#options = resolved;
     const history = new TagHistory();
     this.#memory = memoryTier(memory, { clock, eagerness, history, name });
-    this.#store = store && new StoreTier({ ...resolved, store, timeout });
-    this.#inFlight = new InFlight(history);
+    const onRepeated = (change: Change): void => this.#changes.tell(change);
+    this.#store = store && new StoreTier({ ...resolved, store, timeout, onRepeated });
+    this.#inFlight = new InFlight({ history, clock });
     const parts = { memory: this.#memory, store: this.#store, inFlight: this.#inFlight, counts: this.#counts };
     const keeper = new Keeper({ ...resolved, ...parts });
     this.#loads = new Loads({ ...resolved, ...parts, keeper });
@@ -163,6 +165,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     for (const key of unique) {
       const held = this.#hit(key);
       if (held === undefined) missing.push(key);
+      else if (held.failed) call.errors.set(key, held.error);
       else call.values.set(key, held.value as V);
       if (held !== undefined && this.#memory.isDue(held)) due.set(key, held as Outgoing<V>);
     }
@@ -277,6 +280,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     let request: LoadRequest<K, V> | undefined;
     for (;;) {
       const held = this.#hit(key);
+      if (held?.failed === true) throw held.error;
       if (held !== undefined && !this.#memory.isDue(held)) return held.value as V;
       request ??= this.#request(loadAlone(loader), options);
       if (held !== undefined) {
@@ -307,15 +311,12 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     }
   }
 
-  /** What memory answers a load with: a value, stale ones included. @throws the failure it remembers */
+  /** What memory answers a load with: a value, stale ones included, or a failure. */
   #hit(key: K): Held<V> | undefined {
     const held = this.#memory.find(key);
     if (held === undefined) return undefined;
-    if (held.failed) {
-      this.#counts.negativeHits++;
-      throw held.error;
-    }
-    if (this.#memory.isFresh(held)) this.#counts.memoryHits++;
+    if (held.failed) this.#counts.negativeHits++;
+    else if (this.#memory.isFresh(held)) this.#counts.memoryHits++;
     else this.#counts.staleHits++;
     return held;
   }
@@ -361,6 +362,8 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
 
   #checkCall(keys: readonly K[]): void {
     this.#checkOpen();
+    // A `Set` would be seen to have nothing to delete.
+    if (!Array.isArray(keys)) throw new TypeError(`\`keys\` must be an array, got ${typeof keys}`);
     for (const key of keys) checkKey(key);
   }
 

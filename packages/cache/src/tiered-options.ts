@@ -126,6 +126,9 @@ type Filled<K, V> = Required<Pick<TieredCacheOptions<K, V>, keyof typeof DEFAULT
 /** Longer than any timer of Node.js runs. */
 const LONGEST: number = 2 ** 31 - 1;
 
+/** In the place of a longer `staleFor`: a value is fresh until that long before its end, which would be never or always if both were infinite. */
+const CENTURY: number = 100 * 365.25 * 86_400_000;
+
 export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): ResolvedTieredOptions<K, V> {
   checkOptions('TieredCache', options, [...Object.keys(DEFAULTS), ...WITHOUT_DEFAULT]);
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
@@ -136,7 +139,7 @@ export function resolveTieredOptions<K, V>(options: TieredCacheOptions<K, V>): R
   const { singleFlight, staleFor, codec, leaseTtl, ...rest } = all;
   return {
     ...rest,
-    staleFor: staleFor ?? 0,
+    staleFor: Math.min(staleFor ?? 0, CENTURY),
     codec: codec as Codec<unknown>,
     leaseTtl: singleFlight === 'shared' ? leaseTtl : undefined,
   };

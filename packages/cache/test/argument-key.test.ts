@@ -286,6 +286,7 @@ describe('the key of an argument list', () => {
     ], // eslint-disable-line
     ['an array with a member of its own', Object.assign([1], { extra: 1 })],
     ['an array with a hole', [, 1]], // eslint-disable-line no-sparse-arrays
+    ['an array with a hole and a member of its own', Object.assign([, 1], { name: 'x' })], // eslint-disable-line no-sparse-arrays
     ['an object with a symbol member', { [Symbol('s')]: 1 }],
     ['an object with a prototype', Object.create({ inherited: 1 })],
     ['an error', new Error('e')],

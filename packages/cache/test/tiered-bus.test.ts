@@ -100,6 +100,47 @@ describe('a bus', () => {
     await expect(a.delete('k')).rejects.toMatchObject({ code: 'PERF_CACHE_STORE' });
     expect(b.size).toBe(0);
   });
+
+  test('when neither the store nor the bus takes a change, it is a StoreError: the change has not happened', async () => {
+    store.broken.add('deleteMany');
+    bus.broken = true;
+    await expect(a.delete('k')).rejects.toMatchObject({ name: 'StoreError', code: 'PERF_CACHE_STORE' });
+    expect(a.stats()).toMatchObject({ busFailures: 1, unsynced: 1 });
+  });
+});
+
+describe('a change that the store takes late', () => {
+  test('is told again: others may have read since what it ends', async () => {
+    const [one, two] = [make(), make()];
+    const repeating = new TieredCache<string, string>({ store, bus, breakFor: 1 });
+    await one.set('k', 'old');
+    for (const [broken, change] of [
+      ['deleteMany', () => repeating.delete('k')],
+      ['clear', () => repeating.clear()],
+    ] as const) {
+      await one.set('k', 'old');
+      store.broken.add(broken);
+      await expect(change()).rejects.toMatchObject({ code: 'PERF_CACHE_STORE' });
+      expect(await two.get('k')).toBe('old');
+      store.broken.clear();
+      await expect.poll(() => repeating.stats().unsynced).toBe(0);
+      await settle();
+      expect([await two.get('k'), two.size]).toEqual([undefined, 0]);
+    }
+    await repeating.close();
+  });
+
+  test('also when it is this process that asks for the key', async () => {
+    const reader = make();
+    await a.set('k', 'old');
+    store.broken.add('deleteMany');
+    await expect(a.delete('k')).rejects.toMatchObject({ code: 'PERF_CACHE_STORE' });
+    expect(await reader.get('k')).toBe('old');
+    store.broken.clear();
+    expect(await a.get('k')).toBeUndefined();
+    await settle();
+    expect(await reader.get('k')).toBeUndefined();
+  });
 });
 
 describe('a bus that loses its connection', () => {

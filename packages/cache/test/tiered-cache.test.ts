@@ -69,6 +69,19 @@ describe('get, set and delete', () => {
     expect(cache.stats()).toMatchObject({ memoryHits: 2, misses: 1 });
   });
 
+  test.each([new Set(['a']), 'a', undefined, { length: 1, 0: 'a' }])(
+    'keys that are no array are refused: %s',
+    async (keys) => {
+      const cache = new TieredCache<string, string>();
+      await cache.set('a', 'A');
+      const refused = { name: 'TypeError', message: expect.stringContaining('`keys` must be an array') as string };
+      await expect(cache.deleteMany(keys as never)).rejects.toMatchObject(refused);
+      await expect(cache.getMany(keys as never)).rejects.toMatchObject(refused);
+      await expect(cache.getOrLoadMany(keys as never, () => new Map())).rejects.toMatchObject(refused);
+      expect(await cache.get('a')).toBe('A');
+    },
+  );
+
   test('clear removes everything', async () => {
     const cache = new TieredCache<string, number>();
     await cache.set('a', 1);
@@ -547,6 +560,32 @@ describe('getOrLoadMany', () => {
     expect(cache.size).toBe(1);
     await cache.getOrLoadMany(['a', 'b'], loader);
     expect(loader).toHaveBeenLastCalledWith(['b'], expect.anything());
+  });
+
+  test('a promise that rejects for a key nobody asked for is ignored as well', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const cache = new TieredCache<string, string>();
+    const loader = (): Map<string, string | Promise<string>> =>
+      new Map<string, string | Promise<string>>([
+        ['a', 'A'],
+        ['unasked', Promise.reject(new Error('nobody asked'))],
+      ]);
+    expect(await cache.getOrLoadMany(['a'], loader)).toEqual(new Map([['a', 'A']]));
+    expect(await cache.getOrLoadMany(['b'], loader)).toEqual(new Map());
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+
+  test('there may be very many keys', async () => {
+    const cache = new TieredCache<number, number>({ memory: { maxSize: 10 } });
+    const keys = Array.from({ length: 200_000 }, (_, index) => index);
+    const loader = vi.fn((missing: readonly number[]) => new Map(missing.map((key) => [key, key])));
+    expect((await cache.getOrLoadMany(keys, loader)).size).toBe(keys.length);
+    expect(loader).toHaveBeenCalledTimes(1);
+    await cache.deleteMany(keys);
+    expect(cache.stats()).toMatchObject({ size: 0, inFlight: 0 });
   });
 
   test('undefined is a value the loader may have', async () => {

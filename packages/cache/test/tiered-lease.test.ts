@@ -153,6 +153,29 @@ describe('one load in all processes', () => {
     expect(store.countOf('getMany')).toBe(asked);
   });
 
+  test('is not waited for by the process that has it, when a tag of the value was invalidated or its callers have left', async () => {
+    const [a, b] = [make(), make()];
+    const slow = Promise.withResolvers<string>();
+    const other = Promise.withResolvers<string>();
+    const controller = new AbortController();
+    const tagged = a.getOrLoad('tagged', () => slow.promise, { tags: ['t'] });
+    const batch = a.getOrLoadMany(['left', 'stays'], async () => new Map([['stays', await other.promise]]), {
+      signal: controller.signal,
+    });
+    const stays = a.getOrLoad('stays', () => 'never');
+    await flush();
+    controller.abort();
+    await expect(batch).rejects.toBe(controller.signal.reason);
+    await a.invalidateTags(['t']);
+    expect(await a.getOrLoad('tagged', () => 'new', { tags: ['t'] })).toBe('new');
+    expect(await a.getOrLoad('left', () => 'new')).toBe('new');
+    slow.resolve('outdated');
+    other.resolve('loaded');
+    expect([await tagged, await stays]).toEqual(['outdated', 'loaded']);
+    await flush();
+    expect([await a.get('tagged'), await b.get('tagged'), await b.get('left')]).toEqual(['new', 'new', 'new']);
+  });
+
   test('a deletion while others wait: they load anew', async () => {
     const [a, b] = [make(), make()];
     const old = a.getOrLoad('k', after(500, 'old'));

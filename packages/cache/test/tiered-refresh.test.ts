@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { ManualClock } from '@perf/testkit';
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { TieredCache } from '../src/index.ts';
+import { type LoadManyError, TieredCache } from '../src/index.ts';
 import { earliestRefresh, isEarlyRefreshDue } from '../src/early-refresh.ts';
 import { FakeStore } from './fake-store.ts';
 
@@ -262,6 +262,24 @@ describe('getOrLoadMany, when keys fail', () => {
     const cache = new TieredCache<string, string>();
     await expect(cache.getOrLoadMany(['a', 'b'], () => Promise.reject(new Error('down')))).rejects.toThrow('down');
     await expect(cache.getOrLoadMany(['b'], failing(['b']))).rejects.toThrow('no b');
+  });
+
+  test('a failure that is remembered fails its key alone, and the others are loaded', async () => {
+    const cache = new TieredCache<string, string>({ negativeTtl: 1_000 });
+    const reason = new Error('no b');
+    await expect(cache.getOrLoad('b', () => Promise.reject(reason))).rejects.toBe(reason);
+    await cache.set('a', 'A');
+    const loader = vi.fn((keys: readonly string[]) => new Map(keys.map((key) => [key, key.toUpperCase()])));
+    const failure: unknown = await cache.getOrLoadMany(['a', 'b', 'c'], loader).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: 'PERF_CACHE_LOAD_MANY', errors: new Map([['b', reason]]) });
+    expect((failure as LoadManyError<string, string>).values).toEqual(
+      new Map([
+        ['a', 'A'],
+        ['c', 'C'],
+      ]),
+    );
+    expect(loader).toHaveBeenCalledExactlyOnceWith(['c'], expect.anything());
+    await expect(cache.getOrLoadMany(['b'], loader)).rejects.toBe(reason);
   });
 
   test('a key whose load was under way and fails does not fail the others', async () => {

@@ -144,6 +144,73 @@ describe('two tiers', () => {
     expect(await one.get('k2')).toBe('kept');
   });
 
+  test.each([Infinity, Number.MAX_VALUE, 2 ** 40])(
+    'a value that may be stale for %d ms is fresh for its ttl, and no longer',
+    async (staleFor) => {
+      const writer = make({ staleFor, ttl: 100 });
+      const reader = make({ staleFor, ttl: 100, memory: 'none' });
+      await writer.set('k', 'v');
+      const loader = vi.fn(() => 'new');
+      expect([await reader.getOrLoad('k', loader), await reader.get('k')]).toEqual(['v', 'v']);
+      expect(loader).not.toHaveBeenCalled();
+      clock.advance(100);
+      expect([await reader.get('k'), await writer.get('k')]).toEqual([undefined, undefined]);
+      expect(await reader.getOrLoad('k', loader)).toBe('v');
+      await settle();
+      expect(loader).toHaveBeenCalledOnce();
+      await writer.set('for ever', 'v', { ttl: Infinity });
+      clock.advance(1e9);
+      expect(await reader.get('for ever')).toBe('v');
+    },
+  );
+
+  test.each(['before', 'after'])(
+    'a batch ends with its callers %s it has found some of its keys in the store',
+    async (when) => {
+      await b.set('there', 'v');
+      const gate = pending();
+      if (when === 'before') store.after = (operation) => (operation === 'getMany' ? gate.promise : undefined);
+      const controller = new AbortController();
+      const seen = vi.fn();
+      const batch = a.getOrLoadMany(
+        ['there', 'absent'],
+        (_, { signal }) => {
+          seen(signal);
+          return new Promise<Map<string, string>>(() => {});
+        },
+        { signal: controller.signal },
+      );
+      await settle();
+      controller.abort(new Error('left'));
+      await expect(batch).rejects.toThrow('left');
+      gate.resolve();
+      await settle();
+      expect(a.stats().inFlight).toBe(0);
+      if (when === 'after') expect((seen.mock.calls[0]?.[0] as AbortSignal).aborted).toBe(true);
+      else expect(seen).not.toHaveBeenCalled();
+    },
+  );
+
+  test('what a batch finds in the store is not handed on for as long as it loads the rest', async () => {
+    const reader = make({ memory: 'none' });
+    await b.set('there', 'old');
+    const gate = pending();
+    const batch = reader.getOrLoadMany(['there', 'absent'], async () => {
+      await gate.promise;
+      return new Map([['absent', 'loaded']]);
+    });
+    await settle();
+    await b.set('there', 'new');
+    expect(await reader.getOrLoad('there', () => 'never')).toBe('new');
+    clock.advance(1_000);
+    expect(await reader.getOrLoad('there', () => 'after its end')).toBe('after its end');
+    gate.resolve();
+    expect([...(await batch)]).toEqual([
+      ['there', 'old'],
+      ['absent', 'loaded'],
+    ]);
+  });
+
   test('a stale value in the store is served, and refreshed', async () => {
     const one = make({ staleFor: 500 });
     const two = make({ staleFor: 500 });
@@ -179,6 +246,19 @@ describe('changes by another process', () => {
     expect(await a.get('k')).toBe(expected);
     expect(await make().get('k')).toBe(expected);
     expect(a.stats()).toMatchObject({ fenced: 1, inFlight: 0 });
+  });
+
+  test('newcomers do not join it when it has expired meanwhile, and what they load stays', async () => {
+    const gate = pending();
+    store.after = (operation) => (operation === 'setMany' ? gate.promise : undefined);
+    expect(await a.getOrLoad('k', () => 'first', { ttl: 10 })).toBe('first');
+    expect(await a.getOrLoad('k', () => 'never', { ttl: 10 })).toBe('first');
+    clock.advance(10);
+    expect(await a.getOrLoad('k', () => 'second')).toBe('second');
+    expect(await a.getOrLoadMany(['k'], () => new Map())).toEqual(new Map([['k', 'second']]));
+    gate.resolve();
+    await settle();
+    expect(await a.get('k')).toBe('second');
   });
 
   test('the loaded value is in memory only after the store has taken it; newcomers join meanwhile', async () => {
@@ -262,6 +342,36 @@ describe('changes by this process', () => {
     await Promise.all(changes);
     expect(await make().getMany(['k', 'l'])).toEqual(new Map([['l', 'second']]));
   });
+
+  test.each([
+    ['a delete', 'deleteMany', 'new', (cache: TieredCache<string, string>) => cache.delete('k')],
+    ['a clear', 'clear', 'new', (cache: TieredCache<string, string>) => cache.clear()],
+    [
+      'a set too heavy for the memory',
+      'setMany',
+      'heavy',
+      (cache: TieredCache<string, string>) => cache.set('k', 'heavy'),
+    ],
+  ] as const)(
+    'a listener that asks for what is going keeps nothing outdated: %s',
+    async (_, slow, expected, change) => {
+      let asked: Promise<unknown> | undefined;
+      const cache: TieredCache<string, string> = make({
+        memory: {
+          maxWeight: 3,
+          weigh: (value) => value.length,
+          onRemove: (key) => {
+            asked ??= cache.get(key);
+          },
+        },
+      });
+      await cache.set('k', 'old');
+      store.before = (operation) => (operation === slow ? settle() : undefined);
+      await change(cache);
+      await asked;
+      expect(await cache.getOrLoad('k', () => 'new')).toBe(expected);
+    },
+  );
 
   test('a read waits for the change of its key that is under way', async () => {
     await b.set('k', 'OLD');
