@@ -9,9 +9,9 @@ export type OfResult<Args extends unknown[], R, T> = T | ((result: R, ...args: A
 /** How the results of a function are kept, whatever it is. */
 export interface ResultOptions<Args extends unknown[], R> {
   /** Milliseconds a result is fresh, or a function that says so; what it throws fails the call. @default the cache's `ttl` */
-  readonly ttl?: OfResult<Args, R, number>;
+  readonly ttl?: OfResult<Args, R, number> | undefined;
   /** What `TieredCache.invalidateTags` finds results by, or a function that says so; what it throws fails the call. */
-  readonly tags?: OfResult<Args, R, readonly string[]>;
+  readonly tags?: OfResult<Args, R, readonly string[]> | undefined;
 }
 
 /** Calls of one function through a cache. */

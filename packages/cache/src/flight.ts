@@ -10,11 +10,17 @@ export class Flight<T> {
   #waiting = 0;
   #held = false;
   #landed = false;
+  #result: T | undefined;
 
   constructor(onDeserted: (reason: unknown) => void) {
     this.#onDeserted = onDeserted;
     // A failure that nobody waits for is nobody's problem.
     this.#landing.promise.catch(() => {});
+  }
+
+  /** The result once there is one. */
+  get result(): T | undefined {
+    return this.#result;
   }
 
   /** Waits for the result, or until `signal` aborts: then rejects with its reason at once. */
@@ -42,6 +48,7 @@ export class Flight<T> {
 
   land(result: T): void {
     this.#landed = true;
+    this.#result = result;
     this.#landing.resolve(result);
   }
 

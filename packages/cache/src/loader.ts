@@ -10,17 +10,17 @@ export interface WaitOptions {
 /** Options of `TieredCache.set`. */
 export interface EntryOptions extends WaitOptions {
   /** Milliseconds the value is fresh, instead of the cache's `ttl`. */
-  readonly ttl?: number;
+  readonly ttl?: number | undefined;
   /** What {@link TieredCache.invalidateTags} finds the value by, any strings. */
-  readonly tags?: readonly string[];
+  readonly tags?: readonly string[] | undefined;
 }
 
 /** Options of the loading calls. */
 export interface LoadOptions<K, V> extends WaitOptions {
   /** Milliseconds the value is fresh, or a function that says so of the loaded value; what it throws fails the load. @default the cache's `ttl` */
-  readonly ttl?: OfValue<K, V, number>;
+  readonly ttl?: OfValue<K, V, number> | undefined;
   /** What `invalidateTags` finds the value by, or a function that says so of the loaded value; what it throws fails the load. */
-  readonly tags?: OfValue<K, V, readonly string[]>;
+  readonly tags?: OfValue<K, V, readonly string[]> | undefined;
 }
 
 /** What a call without options has: not checked, for it is known to be right. */

@@ -51,6 +51,11 @@ export class MemoryCache<K, V> implements Iterable<[K, V]>, Closeable, StatsSour
     return this.#entries.weight;
   }
 
+  /** Milliseconds from `set` until an entry expires, where that does not say otherwise. */
+  get ttl(): number {
+    return this.#terms.ttl;
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

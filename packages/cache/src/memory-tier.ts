@@ -166,7 +166,7 @@ export function memoryTier<K, V>(
 ): MemoryTier<K, V> {
   if (memory instanceof MemoryCache) {
     adopt(memory);
-    return new MemoryTier(memory, { ...rest, ttl: Infinity });
+    return new MemoryTier(memory, { ...rest, ttl: memory.ttl });
   }
   if (memory === 'none') return new MemoryTier(new MemoryCache<K, Held<V>>({ maxSize: 1 }), { ...rest, ttl: 0 });
   const cache = memoryOf(name === undefined ? memory : { name, ...memory }, rest.clock);

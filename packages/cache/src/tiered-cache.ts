@@ -109,7 +109,7 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     const found = new Map<K, V>();
     for (const key of unique) {
       const held = this.#freshIn(key);
-      if (held !== undefined) found.set(key, held.value as V);
+      if (held !== undefined) found.set(key, held.value);
     }
     const missing = unique.filter((key) => !found.has(key));
     if (missing.length === 0) return found;
@@ -321,12 +321,14 @@ export class TieredCache<K extends CacheKey, V> implements Closeable, StatsSourc
     return held;
   }
 
-  /** What memory answers a question with. */
-  #freshIn(key: K): Held<V> | undefined {
+  /** What this process answers a question with: what memory holds, or a value that has been loaded and is still on its way there. */
+  #freshIn(key: K): { readonly value: V } | undefined {
     const held = this.#memory.find(key);
-    if (held === undefined || held.failed || !this.#memory.isFresh(held)) return undefined;
+    const isFresh = held !== undefined && !held.failed && this.#memory.isFresh(held);
+    const landing = isFresh ? undefined : this.#inFlight.flightOf(key)?.result;
+    if (!isFresh && !(landing?.found === true && !landing.isStale)) return undefined;
     this.#counts.memoryHits++;
-    return held;
+    return { value: landing?.found === true ? landing.value : (held?.value as V) };
   }
 
   /** The load of `key` that is under way, or a new one. */

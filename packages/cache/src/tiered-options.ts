@@ -19,8 +19,8 @@ import type { Store } from './store.ts';
 /** Options of {@link TieredCache}. */
 export interface TieredCacheOptions<K, V> {
   /**
-   * The memory tier: options, or a cache of your own, to be used by this one alone and closed by you. A `ttl` in the options is the longest a value stays in memory,
-   * before it is read from the store again; that of a cache of your own is not used. `'none'` keeps nothing in this process, failures neither: every call asks the store.
+   * The memory tier: options, or a cache of your own, to be used by this one alone and closed by you. Its `ttl` is the longest a value stays in memory,
+   * before it is read from the store again. `'none'` keeps nothing in this process, failures neither: every call asks the store.
    * @default {}
    */
   readonly memory?: MemoryCacheOptions<K, V> | MemoryCache<K, Held<V>> | 'none';

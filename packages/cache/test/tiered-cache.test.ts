@@ -90,6 +90,18 @@ describe('get, set and delete', () => {
   });
 });
 
+describe('a memory of your own', () => {
+  test('keeps no value longer than its ttl', async () => {
+    const clock = new ManualClock();
+    const memory = new MemoryCache<string, Held<number>>({ ttl: 20, clock });
+    const cache = new TieredCache<string, number>({ memory, clock });
+    await cache.set('k', 1);
+    expect(await cache.get('k')).toBe(1);
+    clock.advance(20);
+    expect(await cache.get('k')).toBeUndefined();
+  });
+});
+
 describe('loading', () => {
   test('many callers, one load', async () => {
     const cache = new TieredCache<string, number>();

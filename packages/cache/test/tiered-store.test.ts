@@ -111,6 +111,21 @@ describe('two tiers', () => {
     expect(store.countOf('getMany')).toBe(1);
   });
 
+  test('what has been loaded is there at once, though the store takes its time', async () => {
+    const hold = pending();
+    store.before = (operation) => (operation === 'setMany' ? hold.promise : undefined);
+    expect(await a.getOrLoad('k', () => 'v')).toBe('v');
+    expect(await a.get('k')).toBe('v');
+    expect(await a.getMany(['k'])).toEqual(new Map([['k', 'v']]));
+    await a.invalidateTags(['other']);
+    expect(await a.get('k')).toBe('v');
+    const deletion = a.delete('k');
+    store.before = () => undefined;
+    hold.resolve();
+    await deletion;
+    expect(await a.get('k')).toBeUndefined();
+  });
+
   test('many keys are one question and one answer to the store', async () => {
     await a.set('b', 'B');
     const loader = vi.fn((missing: readonly string[]) => new Map(missing.map((key) => [key, key.toUpperCase()])));
@@ -186,7 +201,7 @@ describe('two tiers', () => {
       gate.resolve();
       await settle();
       expect(a.stats().inFlight).toBe(0);
-      if (when === 'after') expect((seen.mock.calls[0]?.[0] as AbortSignal).aborted).toBe(true);
+      if (when === 'after') expect(seen.mock.calls[0]?.[0]).toMatchObject({ aborted: true });
       else expect(seen).not.toHaveBeenCalled();
     },
   );
