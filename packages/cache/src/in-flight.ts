@@ -32,7 +32,7 @@ export class InFlight<K, V> {
       this.detach(key, 'a tag of the value was invalidated');
       return undefined;
     }
-    if (this.#clock.now() < member.freshUntil) return member.flight;
+    if (member.freshUntil === Infinity || this.#clock.now() < member.freshUntil) return member.flight;
     // What its successor brings is newer.
     this.abandon(member);
     return undefined;

@@ -40,6 +40,8 @@ export class Keeper<K extends CacheKey, V> {
     if (!inFlight.mayKeep(fence, tags)) return;
     try {
       memory.keep(key, { value, life, cost, tags, position: fence.position });
+      // `weigh` may have changed the key.
+      if (!inFlight.mayKeep(fence, tags)) memory.delete(key);
     } catch {
       // `weigh` threw: the value is not kept in memory, and the load goes on.
       counts.memoryFailures++;

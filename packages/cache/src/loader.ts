@@ -58,7 +58,10 @@ export function areEvident<K, V>(options: LoadOptions<K, V>): boolean {
   if (typeof options !== 'object' || options === null) return false;
   for (const name in options) if (name !== 'ttl' && name !== 'tags') return false;
   const { ttl, tags } = options;
-  return (ttl === undefined || typeof ttl === 'function' || ttl > 0) && (tags === undefined || areTags(tags));
+  return (
+    (ttl === undefined || typeof ttl === 'function' || (typeof ttl === 'number' && ttl > 0)) &&
+    (tags === undefined || areTags(tags))
+  );
 }
 
 function areTags(tags: unknown): boolean {

@@ -241,13 +241,14 @@ export class Loads<K extends CacheKey, V> {
     await this.#keeper.write(this.#land(group, members, loaded), cost);
   }
 
-  #callLoader({ request, outgoing, controller }: LoadGroup<K, V>, keys: readonly K[]): Promise<Loaded<K, V>> {
+  #callLoader({ request, purpose, outgoing, controller }: LoadGroup<K, V>, keys: readonly K[]): Promise<Loaded<K, V>> {
     const { loadTimeout, name } = this.#options;
     const previous = new Map([...outgoing].map(([key, { value }]) => [key, value]));
     return observeLoad({ keys: keys.length, name }, () =>
       deadline(async (signal) => settleEach(keys, await request.load(keys, { signal, previous })), {
         timeout: loadTimeout,
         signal: controller.signal,
+        unref: purpose === 'refresh',
         onTimeout: (timeout) => new LoadTimeoutError(timeout, keys),
       }),
     );

@@ -33,6 +33,11 @@ export class MutationQueue {
     return after(this.#all(), change);
   }
 
+  /** Whether a change of everything is under way. */
+  get isBarred(): boolean {
+    return this.#barrier !== undefined;
+  }
+
   /** Whether no change that holds up others is under way. */
   get isIdle(): boolean {
     return this.#barrier === undefined && this.#tails.size === 0;

@@ -1,5 +1,5 @@
 import { type Closeable, checkDuration, checkOptions } from '@perf/core';
-import type { Bus, BusListener } from './bus.ts';
+import type { Bus, BusListener, BusMessage } from './bus.ts';
 import { type RedisSubscriber, type RedisTrackingClient, checkRedis } from './redis-client.ts';
 import { tracked } from './redis-commands.ts';
 import { checkPrefix, parseName } from './redis-keys.ts';
@@ -65,9 +65,10 @@ class ServerTracking implements RedisTracking {
     return this.#listeners.closed;
   }
 
-  /** The server tells: nothing is to be done. */
-  async publish(): Promise<void> {
+  /** The server tells others; not those who share the client. */
+  async publish(message: BusMessage): Promise<void> {
     this.#listeners.checkOpen();
+    this.#listeners.hear(message);
   }
 
   subscribe(listener: BusListener): () => void {

@@ -62,6 +62,13 @@ export interface StoreTierOptions extends StoreCallsOptions {
   readonly onRepeated: (change: Change) => void;
 }
 
+/** A change when its turn has come. */
+interface Attempt {
+  readonly change: Change;
+  readonly number: number;
+  readonly work: (options: StoreTierOptions) => Promise<void>;
+}
+
 const NO_ANSWER: StoreAnswer<never> = { hit: undefined, version: undefined, leasedFor: 0 };
 /** Keys in one question, unless one caller asks for more. */
 const ASKED_AT_ONCE = 500;
@@ -221,12 +228,22 @@ export class StoreTier<V> {
   ): Promise<void> {
     const number = this.#unsynced.begin();
     try {
-      await this.#calls.run(operation, () => this.#inTurn(change, () => work(this.#options)));
+      await this.#calls.run(operation, () => this.#inTurn(change, () => this.#attempt({ change, number, work })));
       this.#unsynced.delete(change, number);
     } catch (cause) {
       this.#unsynced.add(change, number);
       this.#repairLater();
       throw new StoreError(operation, { cause });
+    }
+  }
+
+  /** Notes a failure before others have their turn: they must not believe the store in between. */
+  async #attempt({ change, number, work }: Attempt): Promise<void> {
+    try {
+      await work(this.#options);
+    } catch (error) {
+      this.#unsynced.add(change, number);
+      throw error;
     }
   }
 
@@ -253,16 +270,24 @@ export class StoreTier<V> {
     if (this.#repair !== undefined || this.#closed) return;
     const repair = async (): Promise<void> => {
       this.#repair = undefined;
-      for (let next = this.#unsynced.next(REPEATED_AT_ONCE); next !== undefined && !this.#closed;) {
+      for (let next = this.#nextToRepeat(); next !== undefined && !this.#closed; next = this.#nextToRepeat()) {
         try {
           await this.#repeat(next);
         } catch {
-          return this.#repairLater();
+          break;
         }
-        next = this.#unsynced.next(REPEATED_AT_ONCE);
       }
+      if (this.#unsynced.size > 0) this.#repairLater();
     };
     this.#repair = startTimer(() => void repair(), this.#options.breakFor, { unref: true });
+  }
+
+  /** What is not under way already: a store that hangs would find one repetition behind the other when it goes on. */
+  #nextToRepeat(): Change | undefined {
+    const next = this.#unsynced.next(REPEATED_AT_ONCE);
+    if (next?.keys === undefined) return this.#queue.isBarred ? undefined : next;
+    const keys = next.keys.filter((key) => !this.#queue.isPending(key));
+    return keys.length > 0 ? { keys } : undefined;
   }
 
   async #repeat(change: Change): Promise<void> {

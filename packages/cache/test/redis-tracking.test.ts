@@ -105,6 +105,29 @@ describe.each(kinds)('redisTracking, %s', (_kind, client) => {
     expect(new Set(listener.messages.map((each) => each.namespace))).toEqual(new Set(['ns']));
   });
 
+  test('caches of one process that share the client hear of each other', async () => {
+    const mine = client();
+    const tracking = redisTracking(mine);
+    trackings.push(tracking);
+    const listener = new RecordingListener();
+    tracking.subscribe(listener);
+    await listener.up();
+    const store = redisStore(mine);
+    const options = { store, bus: tracking, namespace: `shared ${_kind.length}` };
+    const [a, b] = [new TieredCache<string, string>(options), new TieredCache<string, string>(options)];
+    await a.set('k', 'old', { tags: ['t'] });
+    expect(await b.get('k')).toBe('old');
+    await a.set('k', 'new', { tags: ['t'] });
+    expect(await b.get('k')).toBe('new');
+    await b.invalidateTags(['t']);
+    expect(await a.get('k')).toBeUndefined();
+    await a.set('k', 'newer');
+    expect(await b.get('k')).toBe('newer');
+    await a.delete('k');
+    expect(await b.get('k')).toBeUndefined();
+    await Promise.all([a.close(), b.close()]);
+  });
+
   test('tells of namespaces, and of everything', async () => {
     const listener = track(client());
     await listener.up();
@@ -168,7 +191,7 @@ describe('redisTracking', () => {
     await tracking.close();
     await tracking.close();
     expect(tracking.closed).toBe(true);
-    expect(listener.heard).toEqual(['up', 'down']);
+    expect(listener.heard).toEqual(['up', { namespace: 'n' }, 'down']);
     expect(await client.call('CLIENT', 'GETREDIR')).toBe(-1);
     expect(client.listenerCount('ready') + client.listenerCount('close')).toBe(listeners - 2);
     const refused = expect.objectContaining({ code: 'PERF_CACHE_CLOSED' });

@@ -92,6 +92,21 @@ describe('a store that fails several times in a row', () => {
     expect(await cache.get('replaced')).toBe('new');
   });
 
+  test('but not again and again while it has not ended the last attempt', async () => {
+    const hold = Promise.withResolvers<void>();
+    store.before = () => hold.promise;
+    const refused = [cache.delete('k'), cache.clear()].map((call) => expect(call).rejects.toThrow());
+    await flush(60_000);
+    await Promise.all(refused);
+    const [deletions, clears] = [store.countOf('deleteMany'), store.countOf('clear')];
+    hold.resolve();
+    store.before = () => undefined;
+    await flush(60_000);
+    expect(store.countOf('deleteMany')).toBeLessThanOrEqual(deletions + 1);
+    expect(store.countOf('clear')).toBeLessThanOrEqual(clears + 2);
+    expect(cache.stats().unsynced).toBe(0);
+  });
+
   test('and of a clear', async () => {
     await cache.set('k', 'old');
     fail();

@@ -90,6 +90,27 @@ describe('get, set and delete', () => {
   });
 });
 
+test('a value whose key is deleted while it is weighed is not kept', async () => {
+  const cache: TieredCache<string, string> = new TieredCache<string, string>({
+    memory: {
+      maxWeight: 10,
+      weigh: (value) => {
+        if (value === 'old') void cache.delete('k');
+        return 1;
+      },
+    },
+  });
+  expect(await cache.getOrLoad('k', () => 'old')).toBe('old');
+  expect(await cache.getOrLoad('k', () => 'new')).toBe('new');
+  expect(await cache.get('k')).toBe('new');
+});
+
+test('a bad ttl is refused on a hit too', async () => {
+  const cache = new TieredCache<string, string>();
+  await cache.set('k', 'v');
+  await expect(cache.getOrLoad('k', () => 'v', { ttl: '10' as never })).rejects.toThrow(/`ttl` must be/);
+});
+
 describe('a memory of your own', () => {
   test('keeps no value longer than its ttl', async () => {
     const clock = new ManualClock();

@@ -8,6 +8,8 @@ export interface DeadlineOptions {
   readonly timeout: number;
   /** The caller's own signal: its abort ends the wait with its reason. */
   readonly signal?: AbortSignal | undefined;
+  /** Whether the process may exit while only this wait is left. @default false */
+  readonly unref?: boolean;
   /** Makes the error to reject with. @default a `TimeoutError` with code `PERF_TIMEOUT` */
   readonly onTimeout?: (timeout: number) => Error;
 }
@@ -36,7 +38,7 @@ export function deadline<T>(work: (signal: AbortSignal) => T | PromiseLike<T>, o
       controller.abort(reason);
     };
     const onAbort = (): void => giveUp(signal?.reason);
-    const timer = startTimer(() => giveUp(timeoutError(options)), timeout);
+    const timer = startTimer(() => giveUp(timeoutError(options)), timeout, { unref: options.unref ?? false });
     signal?.addEventListener('abort', onAbort, { once: true });
     // An async function, so that a synchronous throw of the work is a rejection like any other.
     const settle = async (): Promise<T> => work(controller.signal);
