@@ -3,7 +3,7 @@ const AGING = 1_000;
 
 /** The place of something that waits in a {@link WaitQueue}. */
 export class Waiting {
-  /** Milliseconds on the queue's clock when it came. */
+  /** Milliseconds on the queue's clock when it came. Not 0 before: V8 would take it for an integer, and optimise twice. */
   since = 0;
   /** Breaks ties: equal priorities leave in the order they came. */
   order = 0;
@@ -17,7 +17,7 @@ export class Waiting {
 }
 
 /** All that wait with one priority, in the order they came. Never empty while it is in the heap. */
-interface Lane {
+export interface Lane {
   readonly priority: number;
   /** Its index in the heap of lanes. */
   index: number;
