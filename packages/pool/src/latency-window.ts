@@ -8,6 +8,7 @@ export class LatencyWindow {
   #started = 0;
   #countedFrom = 0;
   #sum = 0;
+  #squares = 0;
   #samples = 0;
   #overloads = 0;
   #inFlight = 0;
@@ -27,6 +28,7 @@ export class LatencyWindow {
   succeed(ticket: number, latency: number): void {
     if (ticket < this.#countedFrom) return;
     this.#sum += latency;
+    this.#squares += latency * latency;
     this.#samples++;
   }
 
@@ -44,10 +46,17 @@ export class LatencyWindow {
     const calls = this.#samples + this.#overloads;
     if (calls < Math.max(MIN_CALLS, Math.min(limit, this.#inFlight))) return undefined;
     const latency = this.#samples === 0 ? undefined : this.#sum / this.#samples;
-    const window = { latency, inFlight: this.#inFlight, overload: this.#overloads / calls };
+    const window = { latency, error: this.#error(), inFlight: this.#inFlight, overload: this.#overloads / calls };
     this.#lastLatency = latency ?? this.#lastLatency;
-    this.#sum = this.#samples = this.#overloads = 0;
+    this.#sum = this.#squares = this.#samples = this.#overloads = 0;
     this.#inFlight = running;
     return window;
+  }
+
+  /** The standard error of the mean. */
+  #error(): number {
+    const samples = this.#samples;
+    if (samples < 2) return 0;
+    return Math.sqrt(Math.max(0, this.#squares - (this.#sum * this.#sum) / samples) / (samples - 1) / samples);
   }
 }
