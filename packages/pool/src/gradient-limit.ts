@@ -17,6 +17,8 @@ export interface GradientState {
   readonly untilProbe: number;
   /** Windows in a row that were slower than tolerated. */
   readonly strained: number;
+  /** The limit before those. */
+  readonly calm: number;
   /** Present while the baseline is being measured. */
   readonly probe: GradientProbe | undefined;
 }
@@ -53,7 +55,7 @@ export interface GradientBounds {
 const SMOOTHING = { up: 0.2, down: 0.5 };
 /** What overload leaves of the limit: the share of the calls that were well, within these. */
 const BACKOFF = { least: 0.5, most: 0.9 };
-const PROBE_EVERY = 40;
+const PROBE_EVERY = 60;
 /** The share of the limit that is left while the baseline is measured. */
 const PROBE_SHARE = 0.5;
 /**
@@ -64,12 +66,12 @@ const DOUBT = { slower: 1.4, strained: 5, after: 4 };
 /** Less of a difference than this is none. */
 const FASTER = 0.9;
 /** How many standard errors of a mean are chance. */
-const CHANCE = 0.7;
+const CHANCE = 0.5;
 /** How fast the baseline follows the latency of a server that has room: about ten windows. */
 const DRIFT = 0.1;
 
 export function initialGradient(limit: number): GradientState {
-  return { limit, baseline: undefined, untilProbe: PROBE_EVERY, strained: 0, probe: undefined };
+  return { limit, baseline: undefined, untilProbe: PROBE_EVERY, strained: 0, calm: limit, probe: undefined };
 }
 
 /** @param random from 0 to 1: spreads the probes of many processes over time */
@@ -81,11 +83,13 @@ export function nextGradient(
   if (state.probe !== undefined) return nextProbe(state, state.probe, { window, bounds });
   const baseline = nextBaseline(state, window);
   const limit = clamp(nextLimit({ ...state, baseline }, window, bounds.tolerance), bounds);
+  const isStrained = limit < state.limit && window.overload === 0;
   const next: GradientState = {
     limit,
     baseline,
     untilProbe: state.untilProbe - 1,
-    strained: limit < state.limit && window.overload === 0 ? state.strained + 1 : 0,
+    strained: isStrained ? state.strained + 1 : 0,
+    calm: isStrained ? state.calm : limit,
     probe: undefined,
   };
   const { latency, error = 0 } = window;
@@ -116,10 +120,13 @@ function nextProbe(
     return { ...state, limit: clamp(limit * PROBE_SHARE, bounds), probe: { from, latency } };
   }
   const measured = latency === undefined ? (baseline ?? from.latency) : latency + error * CHANCE;
-  // What ends in a second times what one takes without a queue is what the server works on at once: Little's law.
-  const room = (from.limit * bounds.tolerance * measured) / Math.max(from.latency, Number.MIN_VALUE);
+  const room = (from.limit * measured) / Math.max(from.latency, Number.MIN_VALUE);
+  // What ends in a second times what one takes without a queue is what the server works on at once: Little's law. But where no queue was, nothing
+  // was wrong with the limit, only with the baseline.
+  const next = clamp(measured < from.latency * FASTER ? Math.min(state.calm, room) : state.calm, bounds);
   return {
-    limit: clamp(Math.min(from.limit, room), bounds),
+    limit: next,
+    calm: next,
     baseline: measured,
     untilProbe: Math.round(PROBE_EVERY * (0.75 + bounds.random / 2)),
     strained: 0,

@@ -3,6 +3,10 @@ import type { GradientWindow } from './gradient-limit.ts';
 /** Fewer calls say more about chance than about load. */
 const MIN_CALLS = 10;
 
+/** Calls that vary much are gathered longer, until chance moves their mean by less than this share, or there are so many times more of them. */
+const CLEAR = 0.07;
+const MAX_PATIENCE = 4;
+
 /** Gathers what ended since the last step of an adaptive limiter; a window is as long as it takes to see each running call once. */
 export class LatencyWindow {
   #started = 0;
@@ -44,13 +48,18 @@ export class LatencyWindow {
   /** The window, once it is full; the next one starts with it. */
   take(limit: number, running: number): GradientWindow | undefined {
     const calls = this.#samples + this.#overloads;
-    if (calls < Math.max(MIN_CALLS, Math.min(limit, this.#inFlight))) return undefined;
+    const enough = Math.max(MIN_CALLS, Math.min(limit, this.#inFlight));
+    if (calls < enough || (calls < enough * MAX_PATIENCE && !this.#isClear())) return undefined;
     const latency = this.#samples === 0 ? undefined : this.#sum / this.#samples;
     const window = { latency, error: this.#error(), inFlight: this.#inFlight, overload: this.#overloads / calls };
     this.#lastLatency = latency ?? this.#lastLatency;
     this.#sum = this.#squares = this.#samples = this.#overloads = 0;
     this.#inFlight = running;
     return window;
+  }
+
+  #isClear(): boolean {
+    return this.#samples === 0 || this.#error() <= (this.#sum / this.#samples) * CLEAR;
   }
 
   /** The standard error of the mean. */
