@@ -26,7 +26,7 @@ export interface AdaptiveLimiterOptions {
   readonly maxLimit?: number;
   /** Where it starts. @default 20, or the nearest to it within the bounds */
   readonly initialLimit?: number;
-  /** How many times its unloaded latency a call may take before the limit shrinks, from 1 to 10. @default 1.1 */
+  /** How many times its unloaded latency a call may take before the limit shrinks, from 1 to 10. @default 1.06 */
   readonly tolerance?: number;
   /** Whether an error means that the other side is overloaded. @default any `TimeoutError` */
   readonly isOverload?: (error: unknown) => boolean;
@@ -86,7 +86,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
   /** @throws RangeError, TypeError for a bad option */
   constructor(options: AdaptiveLimiterOptions = {}) {
     checkOptions('AdaptiveLimiter', options, OPTIONS);
-    const { minLimit = 1, maxLimit = 1000, tolerance = 1.1, isOverload = isTimeout } = options;
+    const { minLimit = 1, maxLimit = 1000, tolerance = 1.06, isOverload = isTimeout } = options;
     const { name = 'adaptive-limiter', clock = systemClock } = options;
     checkPositiveInteger('minLimit', minLimit);
     checkRange('maxLimit', checkPositiveInteger('maxLimit', maxLimit), { min: minLimit, max: Number.MAX_SAFE_INTEGER });

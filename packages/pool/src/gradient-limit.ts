@@ -13,8 +13,10 @@ export interface GradientState {
   readonly limit: number;
   /** Milliseconds a call takes on an unloaded server; `undefined` before the first window. */
   readonly baseline: number | undefined;
-  /** Windows left until the baseline is measured anew. */
-  readonly untilProbe: number;
+  /** Windows since the baseline was measured. */
+  readonly sinceProbe: number;
+  /** After how many it is measured anew. */
+  readonly probeAfter: number;
   /** Windows in a row that were slower than tolerated. */
   readonly strained: number;
   /** The limit before those. */
@@ -71,7 +73,7 @@ const CHANCE = 0.5;
 const DRIFT = 0.1;
 
 export function initialGradient(limit: number): GradientState {
-  return { limit, baseline: undefined, untilProbe: PROBE_EVERY, strained: 0, calm: limit, probe: undefined };
+  return { limit, baseline: undefined, sinceProbe: 0, probeAfter: PROBE_EVERY, strained: 0, calm: limit, probe: undefined };
 }
 
 /** @param random from 0 to 1: spreads the probes of many processes over time */
@@ -87,7 +89,8 @@ export function nextGradient(
   const next: GradientState = {
     limit,
     baseline,
-    untilProbe: state.untilProbe - 1,
+    sinceProbe: state.sinceProbe + 1,
+    probeAfter: state.probeAfter,
     strained: isStrained ? state.strained + 1 : 0,
     calm: isStrained ? state.calm : limit,
     probe: undefined,
@@ -96,12 +99,13 @@ export function nextGradient(
   if (latency === undefined || !isBusy(state, window)) return next;
   if (!isProbeDue(next, latency - error * CHANCE, bounds.tolerance)) return next;
   const probe = { from: { limit: state.limit, latency }, latency };
-  return { ...next, limit: clamp(limit * PROBE_SHARE, bounds), untilProbe: 0, probe };
+  return { ...next, limit: clamp(limit * PROBE_SHARE, bounds), probe };
 }
 
-function isProbeDue({ untilProbe, baseline, strained }: GradientState, latency: number, tolerance: number): boolean {
-  if (untilProbe <= 0) return true;
-  if (baseline === undefined || untilProbe > PROBE_EVERY - DOUBT.after) return false;
+function isProbeDue(state: GradientState, latency: number, tolerance: number): boolean {
+  const { baseline, strained, sinceProbe, probeAfter } = state;
+  if (sinceProbe >= probeAfter) return true;
+  if (baseline === undefined || sinceProbe < DOUBT.after) return false;
   return strained >= DOUBT.strained || latency > baseline * tolerance * DOUBT.slower;
 }
 
@@ -115,7 +119,7 @@ function nextProbe(
   const { latency, error = 0 } = seen.window;
   const isKnown = latency === undefined || (baseline !== undefined && latency <= baseline / FASTER);
   // Faster: a queue was left. Slower: the server itself has just changed, and what was seen before says nothing.
-  const isSame = latency !== undefined && latency >= before * FASTER && latency <= before / FASTER;
+  const isSame = latency !== undefined && Math.abs(latency - before) <= Math.max(before * (1 - FASTER), error * 2);
   if (!isKnown && !isSame && limit > bounds.minLimit) {
     return { ...state, limit: clamp(limit * PROBE_SHARE, bounds), probe: { from, latency } };
   }
@@ -128,7 +132,8 @@ function nextProbe(
     limit: next,
     calm: next,
     baseline: measured,
-    untilProbe: Math.round(PROBE_EVERY * (0.75 + bounds.random / 2)),
+    sinceProbe: 0,
+    probeAfter: Math.round(PROBE_EVERY * (0.75 + bounds.random / 2)),
     strained: 0,
     probe: undefined,
   };

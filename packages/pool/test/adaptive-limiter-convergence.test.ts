@@ -38,12 +38,12 @@ describe.each<[string, ServerShape]>([
       await server.serve(limiter, 200);
       const limits: number[] = [];
       const outcomes: Outcome[] = [];
-      for (let request = 0; request < 200; request++) {
+      for (let request = 0; request < 400; request++) {
         outcomes.push(await server.serve(limiter, 1));
         limits.push(limiter.limit);
       }
       const best = await bestFixed(after);
-      const median = limits.toSorted((one, other) => one - other)[100] as number;
+      const median = limits.toSorted((one, other) => one - other)[200] as number;
       expect(median).toBeGreaterThanOrEqual(best.limit * 0.8);
       expect(median).toBeLessThanOrEqual(best.limit * 1.2);
       const elapsed = outcomes.reduce((sum, { throughput }) => sum + 1_000 / throughput, 0);
