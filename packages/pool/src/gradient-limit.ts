@@ -73,7 +73,15 @@ const CHANCE = 0.5;
 const DRIFT = 0.1;
 
 export function initialGradient(limit: number): GradientState {
-  return { limit, baseline: undefined, sinceProbe: 0, probeAfter: PROBE_EVERY, strained: 0, calm: limit, probe: undefined };
+  return {
+    limit,
+    baseline: undefined,
+    sinceProbe: 0,
+    probeAfter: PROBE_EVERY,
+    strained: 0,
+    calm: limit,
+    probe: undefined,
+  };
 }
 
 /** @param random from 0 to 1: spreads the probes of many processes over time */
@@ -152,7 +160,10 @@ function nextLimit(state: GradientState, window: GradientWindow, tolerance: numb
   if (window.overload > 0) return limit * Math.max(BACKOFF.least, Math.min(BACKOFF.most, 1 - window.overload));
   // A limit that is not reached says nothing about a higher one, and is not what slows calls down.
   if (window.latency === undefined || baseline === undefined || !isBusy(state, window)) return limit;
-  const gradient = Math.max(0.5, Math.min(1, (tolerance * baseline) / Math.max(window.latency - (window.error ?? 0) * CHANCE, Number.MIN_VALUE)));
+  const gradient = Math.max(
+    0.5,
+    Math.min(1, (tolerance * baseline) / Math.max(window.latency - (window.error ?? 0) * CHANCE, Number.MIN_VALUE)),
+  );
   if (gradient < 1) return limit + (limit * gradient - limit) * SMOOTHING.down;
   return limit + Math.sqrt(limit) * SMOOTHING.up;
 }

@@ -248,7 +248,9 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
   #start(): void {
     const jobs = this.#starting;
     this.#starting = [];
-    for (const job of jobs) void NO_CONTEXT.runInAsyncScope(this.#work, this, job);
+    NO_CONTEXT.runInAsyncScope(() => {
+      for (const job of jobs) void this.#work(job);
+    });
   }
 
   /** Runs a job, and then those that get its turn: no promise, no microtask and no closure for each but its own. */

@@ -178,6 +178,8 @@ export class MapWindow<T, R> implements AsyncIterableIterator<R, undefined>, Asy
   }
 
   #accept(step: IteratorResult<T>): { readonly value: T } | undefined {
+    if (typeof step !== 'object' || step === null)
+      throw new TypeError(`the source answered ${String(step)}, no result`);
     if (step.done) {
       this.#source.exhausted = true;
       return undefined;

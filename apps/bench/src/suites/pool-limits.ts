@@ -15,7 +15,8 @@ type Limit = (fn: () => Promise<number>) => Promise<number>;
 function throughLimit(name: string, limit: Limit): Contender {
   return {
     name,
-    run: async (iterations) => total(await Promise.all(Array.from({ length: iterations }, (_, i) => limit(() => job(i))))),
+    run: async (iterations) =>
+      total(await Promise.all(Array.from({ length: iterations }, (_, i) => limit(() => job(i))))),
   };
 }
 
@@ -78,8 +79,20 @@ function maps(): Contender[] {
 const PACKAGE = 'pool';
 
 export const poolLimits: readonly Comparison[] = [
-  { package: PACKAGE, title: '100,000 jobs through a limit of 16', unit: 'job', iterations: 100_000, contenders: limiters },
-  { package: PACKAGE, title: '10,000 jobs of ten priorities', unit: 'job', iterations: 10_000, contenders: prioritised },
+  {
+    package: PACKAGE,
+    title: '100,000 jobs through a limit of 16',
+    unit: 'job',
+    iterations: 100_000,
+    contenders: limiters,
+  },
+  {
+    package: PACKAGE,
+    title: '10,000 jobs of ten priorities',
+    unit: 'job',
+    iterations: 10_000,
+    contenders: prioritised,
+  },
   { package: PACKAGE, title: '200 jobs through a limit of 16', unit: 'job', iterations: 200, contenders: slowLimiters },
   { package: PACKAGE, title: 'map of 10,000 items, 16 at a time', unit: 'item', iterations: 10_000, contenders: maps },
 ];
