@@ -4,7 +4,9 @@
  * The idea is TCP Vegas's, as Netflix's concurrency-limits applies it to services: while latency stays near what an unloaded server
  * takes, more at once costs nothing; when it rises, calls queue somewhere behind us, and the limit shrinks by the ratio of the two.
  * What an unloaded server takes is measured, as BBR does it, by letting the queue run dry from time to time: a baseline averaged over
- * a loaded server would drift up with the load and the limit with it.
+ * a loaded server would drift up with the load and the limit with it. It is measured at once when calls are far slower than it, or stay slower
+ * though the limit shrinks: then either the server takes fewer at once, and the measurement shows how many, or it has become slower for
+ * everybody, and a lower limit would cost throughput for nothing.
  */
 
 /** What the policy remembers from window to window. */
