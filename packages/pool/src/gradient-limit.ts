@@ -127,6 +127,11 @@ function nextProbe(
   const { limit, baseline } = state;
   const { bounds } = seen;
   const { latency, error = 0 } = seen.window;
+  if (seen.window.overload > 0) {
+    // Even this little was too much: nothing is known but that.
+    const least = clamp(nextLimit(state, seen.window, bounds.tolerance), bounds);
+    return { ...state, limit: least, calm: least, strained: 0, sinceProbe: 0, probe: undefined };
+  }
   const isKnown = latency === undefined || (baseline !== undefined && latency <= baseline / FASTER);
   // Faster: a queue was left. Slower: the server itself has just changed, and what was seen before says nothing.
   const isSame = latency !== undefined && Math.abs(latency - before) <= Math.max(before * (1 - FASTER), error * 2);
