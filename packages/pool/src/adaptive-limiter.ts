@@ -2,7 +2,6 @@ import {
   type Clock,
   type Closeable,
   ClosedError,
-  LazyMeter,
   type StatsSource,
   TimeoutError,
   checkClock,
@@ -17,7 +16,7 @@ import {
 import { LimitExceededError } from './errors.ts';
 import { type GradientBounds, type GradientState, initialGradient, nextGradient } from './gradient-limit.ts';
 import { LatencyWindow } from './latency-window.ts';
-import { observeAdaptiveLimiter } from './limiter-telemetry.ts';
+import { LimiterTelemetry } from './limiter-telemetry.ts';
 
 /** Options of an {@link AdaptiveLimiter}. */
 export interface AdaptiveLimiterOptions {
@@ -27,7 +26,7 @@ export interface AdaptiveLimiterOptions {
   readonly maxLimit?: number;
   /** Where it starts. @default 20, or the nearest to it within the bounds */
   readonly initialLimit?: number;
-  /** How many times its unloaded latency a call may take before the limit shrinks, from 1 to 10. @default 1.5 */
+  /** How many times its unloaded latency a call may take before the limit shrinks, from 1 to 10. @default 1.06 */
   readonly tolerance?: number;
   /** Whether an error means that the other side is overloaded. @default any `TimeoutError` */
   readonly isOverload?: (error: unknown) => boolean;
@@ -74,7 +73,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
   readonly #isOverload: (error: unknown) => boolean;
   readonly #clock: Clock;
   readonly #window = new LatencyWindow();
-  readonly #meter = new LazyMeter('@perf/pool');
+  readonly #telemetry: LimiterTelemetry;
   readonly #stopObserving: () => void;
   readonly #ended = Promise.withResolvers<void>();
   #state: GradientState;
@@ -87,7 +86,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
   /** @throws RangeError, TypeError for a bad option */
   constructor(options: AdaptiveLimiterOptions = {}) {
     checkOptions('AdaptiveLimiter', options, OPTIONS);
-    const { minLimit = 1, maxLimit = 1000, tolerance = 1.5, isOverload = isTimeout } = options;
+    const { minLimit = 1, maxLimit = 1000, tolerance = 1.06, isOverload = isTimeout } = options;
     const { name = 'adaptive-limiter', clock = systemClock } = options;
     checkPositiveInteger('minLimit', minLimit);
     checkRange('maxLimit', checkPositiveInteger('maxLimit', maxLimit), { min: minLimit, max: Number.MAX_SAFE_INTEGER });
@@ -99,7 +98,8 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     this.#name = checkName('name', name);
     this.#clock = checkClock('clock', clock);
     this.#state = initialGradient(initialLimit);
-    this.#stopObserving = observeAdaptiveLimiter(this.#meter, this, name);
+    this.#telemetry = new LimiterTelemetry(name);
+    this.#stopObserving = this.#telemetry.observeAdaptive(this);
   }
 
   get closed(): boolean {
@@ -122,7 +122,6 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     if (options.signal !== undefined) checkSignal('signal', options.signal);
     if (this.#closed) throw new ClosedError(`limiter '${this.#name}'`, 'PERF_POOL_CLOSED');
     options.signal?.throwIfAborted();
-    this.#meter.current();
     if (this.#running >= this.limit) {
       this.#shed++;
       throw new LimitExceededError(`limiter '${this.#name}'`, { limit: this.limit, retryAfter: this.#retryAfter() });
@@ -131,7 +130,7 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
     const ticket = this.#window.start(++this.#running);
     try {
       const result = await fn();
-      if (options.signal?.aborted !== true) this.#window.succeed(ticket, this.#clock.now() - startedAt);
+      if (options.signal?.aborted !== true) this.#succeeded(ticket, this.#clock.now() - startedAt);
       return result;
     } catch (error) {
       if (options.signal?.aborted !== true) this.#failed(ticket, error);
@@ -172,6 +171,11 @@ export class AdaptiveLimiter implements Closeable, StatsSource<AdaptiveLimiterSt
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #succeeded(ticket: number, latency: number): void {
+    this.#window.succeed(ticket, latency);
+    if (this.#telemetry.enabled) this.#telemetry.ran(latency);
   }
 
   #failed(ticket: number, error: unknown): void {

@@ -15,8 +15,9 @@ export {
   WorkerExitError,
   WorkerStartError,
 } from './errors.ts';
-export { Limiter, type LimiterCallOptions, type LimiterOptions, type LimiterStats } from './limiter.ts';
+export { Limiter } from './limiter.ts';
 export { LimiterLease } from './limiter-lease.ts';
+export type { LimiterCallOptions, LimiterOptions, LimiterStats } from './limiter-options.ts';
 export { type MapConcurrentOptions, mapConcurrent } from './map-concurrent.ts';
 export type { ItemContext } from './map-window.ts';
 export { type Machine, type WorkKind, recommendedConcurrency } from './recommended-concurrency.ts';

@@ -1,82 +1,56 @@
+import { AsyncResource } from 'node:async_hooks';
 import {
   AbortGroups,
   type Clock,
   type Closeable,
   ClosedError,
-  LazyMeter,
   type StatsSource,
+  checkBoolean,
   checkClock,
   checkFunction,
   checkName,
   checkOptions,
   checkPositiveInteger,
-  checkSignal,
   systemClock,
 } from '@perf/core';
-import { checkPriority, checkQueueLimit } from './check-waiting.ts';
+import { checkQueueLimit } from './check-waiting.ts';
 import { PoolQueueFullError } from './errors.ts';
 import { LimiterLease } from './limiter-lease.ts';
-import { observeLimiter } from './limiter-telemetry.ts';
-import { WaitQueue, Waiting } from './wait-queue.ts';
-
-/** Options of a {@link Limiter}. */
-export interface LimiterOptions {
-  /** The sum of the weights that run at once. Can be changed later. */
-  readonly maxConcurrent: number;
-  /** How many may wait; one more is refused with a {@link PoolQueueFullError}. @default Infinity */
-  readonly maxQueue?: number;
-  /** Names the limiter in errors and metrics. @default 'limiter' */
-  readonly name?: string;
-  /** The source of time, for aging. @default the process's monotonic clock */
-  readonly clock?: Clock;
-}
-
-/** Options of one call of a {@link Limiter}. */
-export interface LimiterCallOptions {
-  /** Ends the wait at once, with `signal.reason`; it does not stop a function that already runs. */
-  readonly signal?: AbortSignal | undefined;
-  /** Who goes first: one point is worth one second of waiting. Any finite number. @default 0 */
-  readonly priority?: number;
-  /** How much of `maxConcurrent` it takes; at most all of it. @default 1 */
-  readonly weight?: number;
-}
-
-/** What {@link Limiter.stats} reports. */
-export interface LimiterStats {
-  readonly maxConcurrent: number;
-  /** The sum of the weights held now. */
-  readonly inUse: number;
-  /** How many hold a lease or run now. */
-  readonly running: number;
-  /** How many wait now. */
-  readonly waiting: number;
-  /** How many leases have been given back. */
-  readonly completed: number;
-  /** How many were refused because `maxQueue` were waiting. */
-  readonly refused: number;
-  /** How many stopped waiting because their signal aborted. */
-  readonly aborted: number;
-}
+import {
+  type LimiterCall,
+  type LimiterCallOptions,
+  type LimiterOptions,
+  type LimiterStats,
+  PLAIN_CALL,
+  checkLimiterCall,
+} from './limiter-options.ts';
+import { LimiterTelemetry } from './limiter-telemetry.ts';
+import { type LimiterWaiter, WaitingJob, WaitingLease } from './limiter-waiter.ts';
+import { WaitQueue } from './wait-queue.ts';
 
 const OPTIONS = ['maxConcurrent', 'maxQueue', 'name', 'clock'];
-const CALL_OPTIONS = ['signal', 'priority', 'weight'];
-const NO_OPTIONS: LimiterCallOptions = {};
+
+/** What runs one job after another would otherwise keep the async context of the first one's caller, and all it refers to. */
+const NO_CONTEXT = new AsyncResource('perf.Limiter');
 
 /**
  * An asynchronous semaphore: at most `maxConcurrent` at once, the others wait in order.
  *
  * The order is strict: something heavy at the head of the queue is not overtaken by something light behind it, so nothing starves.
+ * A call costs O(1), O(log p) when p different priorities wait.
  */
 export class Limiter implements Closeable, StatsSource<LimiterStats> {
   readonly #name: string;
   readonly #maxQueue: number;
   readonly #clock: Clock;
-  readonly #waiters = new WaitQueue<Waiter>();
-  readonly #signals = new AbortGroups<Waiter>((waiters, reason) => this.#abort(waiters, reason));
-  readonly #meter = new LazyMeter('@perf/pool');
+  readonly #waiters = new WaitQueue<LimiterWaiter>();
+  readonly #signals = new AbortGroups<LimiterWaiter>((waiters, reason) => this.#abort(waiters, reason));
+  readonly #telemetry: LimiterTelemetry;
   readonly #stopObserving: () => void;
   readonly #ended = Promise.withResolvers<void>();
   readonly #giveBack = (weight: number): void => this.#release(weight);
+  /** Jobs whose turn has come, until the next microtask. */
+  #starting: WaitingJob[] = [];
   #maxConcurrent: number;
   #closed = false;
   #inUse = 0;
@@ -93,7 +67,8 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     this.#maxQueue = checkQueueLimit('maxQueue', maxQueue);
     this.#name = checkName('name', name);
     this.#clock = checkClock('clock', clock);
-    this.#stopObserving = observeLimiter(this.#meter, this, name);
+    this.#telemetry = new LimiterTelemetry(name);
+    this.#stopObserving = this.#telemetry.observe(this);
   }
 
   /** How much may run at once. A smaller value cancels nothing, a larger one lets waiters run at once. */
@@ -111,19 +86,20 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
   }
 
   /**
-   * Runs `fn` when its turn has come, in the async context of this call, and gives the turn on when its promise settles.
+   * Runs `fn` at once if there is room, else when its turn has come; in the async context of this call; and gives the turn on when its promise settles.
    *
    * Rejects with what `fn` throws, with `signal.reason`, a {@link PoolQueueFullError} or a `ClosedError`.
    */
-  async run<R>(fn: () => R | PromiseLike<R>, options: LimiterCallOptions = NO_OPTIONS): Promise<Awaited<R>> {
-    checkFunction('fn', fn);
-    const lease = await this.acquire(options);
+  run<R>(fn: () => R | PromiseLike<R>, options?: LimiterCallOptions): Promise<Awaited<R>> {
     try {
-      // The signal may have aborted after the turn was given and before this line.
-      options.signal?.throwIfAborted();
-      return await fn();
-    } finally {
-      lease.release();
+      checkFunction('fn', fn);
+      const call = this.#admit(options);
+      if (this.#hasRoom(call.weight)) return this.#runNow(fn, call.weight);
+      const job = new WaitingJob(fn, call);
+      this.#wait(job);
+      return job.promise() as Promise<Awaited<R>>;
+    } catch (error) {
+      return Promise.reject(error);
     }
   }
 
@@ -132,25 +108,11 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
    *
    * Rejects with `signal.reason`, a {@link PoolQueueFullError} or a `ClosedError`; with a `RangeError` when `weight` is more than the limit.
    */
-  async acquire(options: LimiterCallOptions = NO_OPTIONS): Promise<LimiterLease> {
-    if (options !== NO_OPTIONS) checkOptions('a call of Limiter', options, CALL_OPTIONS);
-    const { signal, priority = 0, weight = 1 } = options;
-    checkPriority(priority);
-    if (checkPositiveInteger('weight', weight) > this.#maxConcurrent) {
-      throw new RangeError(`\`weight\` must be at most the limit of ${this.#maxConcurrent}, got ${weight}`);
-    }
-    if (signal !== undefined) checkSignal('signal', signal);
-    if (this.#closed) throw this.#closedError();
-    signal?.throwIfAborted();
-    this.#meter.current();
-    if (this.#waiters.size === 0 && this.#fits(weight)) return this.#take(weight);
-    if (this.#waiters.size >= this.#maxQueue) {
-      this.#refused++;
-      throw new PoolQueueFullError(`limiter '${this.#name}'`, { pending: this.#waiters.size, limit: this.#maxQueue });
-    }
-    const waiter = new Waiter(weight, signal);
-    this.#waiters.push(waiter, priority, this.#clock.now());
-    this.#signals.add(signal, waiter);
+  async acquire(options?: LimiterCallOptions): Promise<LimiterLease> {
+    const call = this.#admit(options);
+    if (this.#hasRoom(call.weight)) return this.#lease(call.weight);
+    const waiter = new WaitingLease(call);
+    this.#wait(waiter);
     return waiter.promise;
   }
 
@@ -179,11 +141,13 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
    * Refuses new calls and resolves when everything that waits or runs is done.
    * @param options.force refuses those that wait, too, with a `ClosedError`. @default false
    */
-  close(options: { readonly force?: boolean } = {}): Promise<void> {
+  async close(options: { readonly force?: boolean } = {}): Promise<void> {
+    checkOptions('close', options, ['force']);
+    const force = checkBoolean('force', options.force ?? false);
     this.#closed = true;
-    if (options.force === true) {
+    if (force) {
       for (let waiter = this.#waiters.shift(); waiter; waiter = this.#waiters.shift()) {
-        this.#signals.delete(waiter.signal, waiter);
+        this.#signals.delete(waiter.call.signal, waiter);
         waiter.reject(this.#closedError());
       }
     }
@@ -195,7 +159,35 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     return this.close();
   }
 
-  #abort(waiters: readonly Waiter[], reason: unknown): void {
+  /** Throws unless the call can run now or wait. */
+  #admit(options: LimiterCallOptions | undefined): LimiterCall {
+    const call = options === undefined ? PLAIN_CALL : checkLimiterCall(options, this.#maxConcurrent);
+    if (this.#closed) throw this.#closedError();
+    call.signal?.throwIfAborted();
+    if (this.#waiters.size >= this.#maxQueue && !this.#hasRoom(call.weight)) {
+      this.#refused++;
+      throw new PoolQueueFullError(`limiter '${this.#name}'`, { pending: this.#waiters.size, limit: this.#maxQueue });
+    }
+    return call;
+  }
+
+  #hasRoom(weight: number): boolean {
+    return this.#waiters.size === 0 && this.#fits(weight);
+  }
+
+  #fits(weight: number): boolean {
+    // After the limit shrank, something heavier than all of it runs alone rather than never.
+    return this.#inUse + weight <= this.#maxConcurrent || this.#inUse === 0;
+  }
+
+  #wait(waiter: LimiterWaiter): void {
+    const now = this.#clock.now();
+    // Whole milliseconds are precise enough for aging, and spare an allocation for each waiter.
+    this.#waiters.push(waiter, waiter.call.priority, this.#telemetry.enabled ? now : Math.trunc(now));
+    this.#signals.add(waiter.call.signal, waiter);
+  }
+
+  #abort(waiters: readonly LimiterWaiter[], reason: unknown): void {
     this.#aborted += waiters.length;
     for (const waiter of waiters) {
       this.#waiters.remove(waiter);
@@ -205,31 +197,86 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
     this.#grant();
   }
 
-  #fits(weight: number): boolean {
-    // After the limit shrank, something heavier than all of it runs alone rather than never.
-    return this.#inUse + weight <= this.#maxConcurrent || this.#inUse === 0;
-  }
-
-  #take(weight: number): LimiterLease {
+  #take(weight: number): void {
     this.#inUse += weight;
     this.#running++;
+  }
+
+  #lease(weight: number): LimiterLease {
+    this.#take(weight);
     return new LimiterLease(weight, this.#giveBack);
   }
 
   #release(weight: number): void {
-    this.#inUse -= weight;
-    this.#running--;
-    this.#completed++;
+    this.#free(weight);
     this.#grant();
   }
 
+  #free(weight: number): void {
+    this.#inUse -= weight;
+    this.#running--;
+    this.#completed++;
+  }
+
+  async #runNow<R>(fn: () => R | PromiseLike<R>, weight: number): Promise<Awaited<R>> {
+    this.#take(weight);
+    try {
+      return await fn();
+    } finally {
+      this.#release(weight);
+    }
+  }
+
+  /** Gives turns to as many as fit. Whoever calls gets no foreign function run inside that call: jobs start in a microtask. */
   #grant(): void {
-    for (let next = this.#waiters.peek(); next && this.#fits(next.weight); next = this.#waiters.peek()) {
-      this.#waiters.remove(next);
-      this.#signals.delete(next.signal, next);
-      next.resolve(this.#take(next.weight));
+    for (let next = this.#waiters.peek(); next && this.#fits(next.call.weight); next = this.#waiters.peek()) {
+      this.#leaveQueue(next);
+      if (next instanceof WaitingJob) {
+        this.#take(next.call.weight);
+        if (this.#starting.push(next) === 1) queueMicrotask(() => this.#start());
+      } else next.resolve(this.#lease(next.call.weight));
     }
     this.#endWhenIdle();
+  }
+
+  #leaveQueue(waiter: LimiterWaiter): void {
+    this.#waiters.remove(waiter);
+    this.#signals.delete(waiter.call.signal, waiter);
+    if (this.#telemetry.enabled) this.#telemetry.waited(this.#clock.now() - waiter.since);
+  }
+
+  #start(): void {
+    const jobs = this.#starting;
+    this.#starting = [];
+    NO_CONTEXT.runInAsyncScope(() => {
+      for (const job of jobs) void this.#work(job);
+    });
+  }
+
+  /** Runs a job, and then those that get its turn: no promise, no microtask and no closure for each but its own. */
+  async #work(first: WaitingJob): Promise<void> {
+    for (let job: WaitingJob | undefined = first; job !== undefined; job = this.#passOn(job.call.weight)) {
+      try {
+        job.resolve(await job.start());
+      } catch (error) {
+        job.reject(error);
+      }
+    }
+  }
+
+  /** Ends a turn. Returns the job that gets it, if it is one whose turn has come, and nothing else has to start first. */
+  #passOn(weight: number): WaitingJob | undefined {
+    this.#free(weight);
+    const next = this.#waiters.peek();
+    if (!(next instanceof WaitingJob) || this.#starting.length > 0 || !this.#fits(next.call.weight)) {
+      this.#grant();
+      return undefined;
+    }
+    this.#leaveQueue(next);
+    this.#take(next.call.weight);
+    // More than one may fit where a heavy one was, or behind one that kept lighter ones waiting.
+    this.#grant();
+    return next;
   }
 
   #endWhenIdle(): void {
@@ -240,23 +287,5 @@ export class Limiter implements Closeable, StatsSource<LimiterStats> {
 
   #closedError(): ClosedError {
     return new ClosedError(`limiter '${this.#name}'`, 'PERF_POOL_CLOSED');
-  }
-}
-
-class Waiter extends Waiting {
-  readonly weight: number;
-  readonly signal: AbortSignal | undefined;
-  readonly promise: Promise<LimiterLease>;
-  resolve!: (lease: LimiterLease) => void;
-  reject!: (reason: unknown) => void;
-
-  constructor(weight: number, signal: AbortSignal | undefined) {
-    super();
-    this.weight = weight;
-    this.signal = signal;
-    this.promise = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
-    });
   }
 }

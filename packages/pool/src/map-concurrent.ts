@@ -1,5 +1,5 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { checkBoolean, checkFunction, checkOptions, checkPositiveInteger, checkSignal } from '@perf/core';
+import { MapSource } from './map-source.ts';
 import { type ItemContext, MapWindow } from './map-window.ts';
 
 /** Options of {@link mapConcurrent}. */
@@ -29,7 +29,7 @@ export function mapConcurrent<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   fn: (item: T, context: ItemContext) => R | PromiseLike<R>,
   options: MapConcurrentOptions,
-): AsyncIterableIterator<Awaited<R>> & AsyncDisposable {
+): AsyncIterableIterator<Awaited<R>, undefined> & AsyncDisposable {
   checkIterable(items);
   checkFunction('fn', fn);
   checkOptions('mapConcurrent', options, OPTIONS);
@@ -37,33 +37,12 @@ export function mapConcurrent<T, R>(
   checkPositiveInteger('concurrency', concurrency);
   checkBoolean('ordered', ordered);
   if (signal !== undefined) checkSignal('signal', signal);
-  const inContext = AsyncLocalStorage.snapshot();
-  // A call may be started by the end of another one: it still runs in the context of this call.
-  const call = async (item: T, context: ItemContext): Promise<Awaited<R>> => await inContext(() => fn(item, context));
-  return results(new MapWindow(items, call, { concurrency, ordered }), signal);
-}
-
-async function* results<T, R>(
-  window: MapWindow<T, R>,
-  signal: AbortSignal | undefined,
-): AsyncGenerator<R, undefined, undefined> {
-  const onAbort = (): void => window.abort(signal?.reason);
-  signal?.addEventListener('abort', onAbort, { once: true });
-  let failed = true;
-  try {
-    signal?.throwIfAborted();
-    for (;;) {
-      const taken = await window.take();
-      if (taken === undefined) break;
-      failed = false;
-      yield taken.value;
-      failed = true;
-    }
-    return undefined;
-  } finally {
-    signal?.removeEventListener('abort', onAbort);
-    await window.stop({ failed });
-  }
+  return new MapWindow<T, Awaited<R>>(new MapSource(items), {
+    fn: fn as (item: T, context: ItemContext) => Awaited<R>,
+    concurrency,
+    ordered,
+    signal,
+  });
 }
 
 /** Throws a `TypeError` unless `value` can be iterated. */

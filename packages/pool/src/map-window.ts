@@ -1,3 +1,6 @@
+import { AsyncResource } from 'node:async_hooks';
+import { MapSource } from './map-source.ts';
+
 /** What the function of a concurrent map is told about the item. */
 export interface ItemContext {
   /** The item's position in the input, from 0. */
@@ -6,170 +9,269 @@ export interface ItemContext {
   readonly signal: AbortSignal;
 }
 
+/** What a concurrent map goes by. */
+export interface MapSettings<T, R> {
+  readonly fn: (item: T, context: ItemContext) => R | PromiseLike<R>;
+  readonly concurrency: number;
+  readonly ordered: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** A call that was started: in order, it has a place before it has a result. */
-interface Entry<R> {
-  outcome: { readonly value: R } | { readonly error: unknown } | undefined;
+interface Entry {
+  state: 'running' | 'fulfilled' | 'rejected';
+  /** The result, or what was thrown. */
+  value: unknown;
+  next: Entry | undefined;
+}
+
+const NOTHING: Pick<Entry, 'state' | 'value'> = { state: 'running', value: undefined };
+
+/** Somebody who asked for a result before there was one. */
+interface Taker<R> {
+  resolve(result: IteratorResult<R, undefined>): void;
+  reject(error: unknown): void;
 }
 
 /**
- * The part of a concurrent map between source and consumer: the calls under way, and the results that were not taken yet.
+ * A concurrent map between source and consumer: the calls under way, the results that were not taken yet, and those who wait for one.
  * It pulls from the source while it has room; taking a result makes room.
+ *
+ * Not an async generator: that costs several promises and turns of the microtask queue for each result.
  */
-export class MapWindow<T, R> {
-  readonly #items: Iterable<T> | AsyncIterable<T>;
-  readonly #call: (item: T, context: ItemContext) => Promise<R>;
-  readonly #concurrency: number;
-  readonly #ordered: boolean;
+export class MapWindow<T, R> implements AsyncIterableIterator<R, undefined>, AsyncDisposable {
+  /**
+   * Never used: a full garbage collection that found no map under way would drop the shape of maps, and with it all code optimised for it.
+   * Results would take three times as long until it is optimised again.
+   */
+  protected static readonly kept: MapWindow<unknown, unknown> = new MapWindow(new MapSource<unknown>([]), {
+    fn: (item) => item,
+    concurrency: 1,
+    ordered: true,
+    signal: undefined,
+  });
+  readonly #source: MapSource<T>;
+  readonly #settings: MapSettings<T, R>;
+  /** A call may be started by the end of another one, or by a consumer elsewhere: it still runs in the context of the call of the map. */
+  readonly #context = new AsyncResource('perf.mapConcurrent');
   readonly #controller = new AbortController();
+  readonly #takers: Taker<R>[] = [];
   /** In order: every entry not taken, as started. As ready: those with an outcome, as they came. */
-  readonly #entries: Entry<R>[] = [];
-  readonly #running = new Set<Promise<void>>();
-  #iterator: Iterator<T> | AsyncIterator<T> | undefined;
-  #isAsync = false;
+  #first: Entry | undefined;
+  #last: Entry | undefined;
+  /** Calls under way and results not taken. */
   #outstanding = 0;
+  #running = 0;
   #index = 0;
-  #pulling = false;
-  /** The source has nothing more: it ended or threw. */
-  #exhausted = false;
+  #started = false;
   /** Nothing is pulled any more: a call failed, or the consumer left. */
   #stopped = false;
-  #aborted: { readonly reason: unknown } | undefined;
-  #wake: (() => void) | undefined;
+  /** No result comes out any more. */
+  #ended = false;
+  /** Its signal aborted: nobody waits for what runs. */
+  #aborted = false;
+  /** The reason of the abort, until somebody was told. */
+  #untold: { readonly reason: unknown } | undefined;
+  #onIdle: (() => void) | undefined;
 
-  constructor(
-    items: Iterable<T> | AsyncIterable<T>,
-    call: (item: T, context: ItemContext) => Promise<R>,
-    options: { readonly concurrency: number; readonly ordered: boolean },
-  ) {
-    this.#items = items;
-    this.#call = call;
-    this.#concurrency = options.concurrency;
-    this.#ordered = options.ordered;
+  constructor(source: MapSource<T>, settings: MapSettings<T, R>) {
+    this.#source = source;
+    this.#settings = settings;
   }
 
-  /** The next result; `undefined` when there are no more. Rejects with the error of a call or of the source, or with the reason of an abort. */
-  async take(): Promise<{ readonly value: R } | undefined> {
-    this.#iterator ??= this.#open();
-    for (;;) {
-      if (this.#aborted !== undefined) throw this.#aborted.reason;
-      const outcome = this.#entries[0]?.outcome;
-      if (outcome !== undefined) {
-        this.#entries.shift();
-        this.#outstanding--;
-        if ('error' in outcome) throw outcome.error;
-        this.#pull();
-        return outcome;
-      }
-      this.#pull();
-      if (this.#exhausted && this.#outstanding === 0) return undefined;
-      if (this.#entries[0]?.outcome === undefined) await new Promise<void>((resolve) => (this.#wake = resolve));
+  /** The next result. Rejects with the error of a call or of the source, or with the reason of an abort. */
+  next(): Promise<IteratorResult<R, undefined>> {
+    if (!this.#started) this.#start();
+    const { value, state } = this.#first ?? NOTHING;
+    if (state === 'fulfilled' && this.#takers.length === 0 && !this.#ended) {
+      this.#dropFirst();
+      this.#fill();
+      return Promise.resolve({ done: false, value: value as R });
+    }
+    return new Promise((resolve, reject) => {
+      this.#takers.push({ resolve, reject });
+      this.#fill();
+      this.#deliver();
+    });
+  }
+
+  /** Pulls no more, closes the source and waits for what runs. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#started = true;
+    this.#untold = undefined;
+    if (!this.#ended) await this.#end({ failed: false });
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /** Called by the signal: it is its own listener. */
+  handleEvent(): void {
+    this.#aborted = true;
+    // It may be what ends the wait for calls that do not heed their signal.
+    if (this.#ended) this.#onIdle?.();
+    else this.#abort(this.#settings.signal?.reason);
+  }
+
+  #start(): void {
+    this.#started = true;
+    const { signal } = this.#settings;
+    if (signal?.aborted === true) {
+      this.#abort(signal.reason);
+      return;
+    }
+    signal?.addEventListener('abort', this, { once: true });
+    try {
+      this.#source.open();
+    } catch (error) {
+      this.#sourceFailed(error);
     }
   }
 
-  /** Ends the wait of {@link take} at once. */
-  abort(reason: unknown): void {
-    this.#aborted = { reason };
+  #abort(reason: unknown): void {
+    this.#aborted = true;
+    this.#untold = { reason };
     this.#controller.abort(reason);
-    this.#notify();
+    void this.#end({ failed: true });
   }
 
-  /**
-   * Pulls no more, closes the source and waits for what runs, unless it was aborted.
-   * @param options.failed whether an error is under way already, which one of closing the source must not replace
-   */
-  async stop({ failed }: { readonly failed: boolean }): Promise<void> {
-    this.#stopped = true;
+  #fill(): void {
+    for (let item = this.#claim(); item !== undefined; item = this.#claim()) void this.#work(item.value);
+  }
+
+  /** The next item, if there is room for it and it is there now. */
+  #claim(): { readonly value: T } | undefined {
+    const source = this.#source;
+    if (this.#stopped || source.exhausted || source.pulling || this.#outstanding >= this.#settings.concurrency) {
+      return undefined;
+    }
+    try {
+      const step = source.next();
+      if (source.isAsync) void this.#await(step);
+      else return this.#accept(step as IteratorResult<T>);
+    } catch (error) {
+      this.#sourceFailed(error);
+    }
+    return undefined;
+  }
+
+  async #await(step: IteratorResult<T> | Promise<IteratorResult<T>>): Promise<void> {
+    this.#source.pulling = true;
+    try {
+      const result = await step;
+      this.#source.pulling = false;
+      // An item that arrives after the end is dropped: nobody waits for it.
+      const item = this.#stopped ? undefined : this.#accept(result);
+      if (item !== undefined) void this.#work(item.value);
+    } catch (error) {
+      this.#source.pulling = false;
+      this.#sourceFailed(error);
+    }
+    this.#fill();
+    this.#deliver();
+  }
+
+  #accept(step: IteratorResult<T>): { readonly value: T } | undefined {
+    if (typeof step !== 'object' || step === null)
+      throw new TypeError(`the source answered ${String(step)}, no result`);
+    if (step.done) {
+      this.#source.exhausted = true;
+      return undefined;
+    }
+    const item = { value: step.value };
+    this.#outstanding++;
+    return item;
+  }
+
+  /** Calls the function for an item, and then for those there is room for when it is done. */
+  async #work(item: T): Promise<void> {
+    const { fn, ordered } = this.#settings;
+    this.#running++;
+    for (let step: { readonly value: T } | undefined = { value: item }; step !== undefined; step = this.#claim()) {
+      const entry: Entry = { state: 'running', value: undefined, next: undefined };
+      if (ordered) this.#append(entry);
+      try {
+        const context = { index: this.#index++, signal: this.#controller.signal };
+        entry.value = await this.#context.runInAsyncScope(fn, undefined, step.value, context);
+        entry.state = 'fulfilled';
+      } catch (error) {
+        entry.value = error;
+        entry.state = 'rejected';
+        this.#stopped = true;
+      }
+      if (!ordered) this.#append(entry);
+      this.#deliver();
+    }
+    this.#running--;
+    if (this.#running === 0) this.#onIdle?.();
+    this.#deliver();
+  }
+
+  #append(entry: Entry): void {
+    if (this.#last === undefined) this.#first = entry;
+    else this.#last.next = entry;
+    this.#last = entry;
+  }
+
+  #dropFirst(): void {
+    this.#first = this.#first?.next;
+    if (this.#first === undefined) this.#last = undefined;
+    this.#outstanding--;
+  }
+
+  #sourceFailed(error: unknown): void {
+    this.#source.exhausted = true;
+    if (this.#stopped) return;
+    this.#outstanding++;
+    this.#append({ state: 'rejected', value: error, next: undefined });
+  }
+
+  /** Gives those who wait what there is for them. */
+  #deliver(): void {
+    while (this.#takers.length > 0 && !this.#ended) {
+      const { state, value } = this.#first ?? NOTHING;
+      if (state === 'fulfilled') {
+        this.#dropFirst();
+        this.#takers.shift()?.resolve({ done: false, value: value as R });
+      } else if (state === 'rejected') void this.#fail(value);
+      else if (this.#source.exhausted && this.#outstanding === 0) void this.#end({ failed: true });
+      else return;
+    }
+    if (this.#ended) this.#dismiss();
+  }
+
+  /** An error reaches the one who asked when everything has ended. */
+  async #fail(error: unknown): Promise<void> {
+    const taker = this.#takers.shift();
+    await this.#end({ failed: true });
+    taker?.reject(error);
+  }
+
+  /** @param options.failed whether an error is under way already, which one of closing the source must not replace */
+  async #end({ failed }: { readonly failed: boolean }): Promise<void> {
+    this.#ended = this.#stopped = true;
     this.#controller.abort();
-    const closed = this.#exhausted || this.#iterator === undefined ? undefined : this.#closeSource();
-    if (this.#aborted !== undefined) return;
-    await Promise.all(this.#running);
+    const closed = this.#source.close();
+    this.#dismiss();
+    if (this.#running > 0 && !this.#aborted) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    this.#settings.signal?.removeEventListener('abort', this);
+    if (this.#aborted) return;
     const problem = await closed;
     if (problem !== undefined && !failed) throw problem.error;
   }
 
-  #open(): Iterator<T> | AsyncIterator<T> {
-    const items = this.#items as Partial<Iterable<T> & AsyncIterable<T>>;
-    this.#isAsync = typeof items[Symbol.asyncIterator] === 'function';
-    if (this.#isAsync) return (this.#items as AsyncIterable<T>)[Symbol.asyncIterator]();
-    return (this.#items as Iterable<T>)[Symbol.iterator]();
-  }
-
-  #pull(): void {
-    while (!this.#exhausted && !this.#stopped && !this.#pulling && this.#outstanding < this.#concurrency) {
-      let step: IteratorResult<T> | Promise<IteratorResult<T>>;
-      try {
-        step = (this.#iterator as Iterator<T> | AsyncIterator<T>).next();
-        if (!this.#isAsync) this.#accept(step as IteratorResult<T>);
-      } catch (error) {
-        this.#sourceFailed(error);
-        return;
-      }
-      if (this.#isAsync) void this.#await(step);
+  /** There is nothing more for those who wait; an abort is told to the first of them. */
+  #dismiss(): void {
+    for (let taker = this.#takers.shift(); taker; taker = this.#takers.shift()) {
+      if (this.#untold === undefined) taker.resolve({ done: true, value: undefined });
+      else taker.reject(this.#untold.reason);
+      this.#untold = undefined;
     }
-  }
-
-  async #await(step: IteratorResult<T> | Promise<IteratorResult<T>>): Promise<void> {
-    this.#pulling = true;
-    try {
-      const result = await step;
-      this.#pulling = false;
-      this.#accept(result);
-    } catch (error) {
-      this.#pulling = false;
-      this.#sourceFailed(error);
-    }
-    this.#pull();
-    this.#notify();
-  }
-
-  #accept(step: IteratorResult<T>): void {
-    if (step.done === true) {
-      this.#exhausted = true;
-      return;
-    }
-    // An item that arrives after the end is dropped: nobody waits for it.
-    if (this.#stopped) return;
-    const entry: Entry<R> = { outcome: undefined };
-    this.#outstanding++;
-    if (this.#ordered) this.#entries.push(entry);
-    const done = this.#finish(entry, this.#call(step.value, { index: this.#index++, signal: this.#controller.signal }));
-    this.#running.add(done);
-    void done.finally(() => this.#running.delete(done));
-  }
-
-  async #finish(entry: Entry<R>, result: Promise<R>): Promise<void> {
-    try {
-      entry.outcome = { value: await result };
-    } catch (error) {
-      entry.outcome = { error };
-      this.#stopped = true;
-    }
-    if (!this.#ordered) this.#entries.push(entry);
-    this.#notify();
-  }
-
-  #sourceFailed(error: unknown): void {
-    this.#exhausted = true;
-    if (this.#stopped) return;
-    this.#outstanding++;
-    this.#entries.push({ outcome: { error } });
-  }
-
-  async #closeSource(): Promise<{ readonly error: unknown } | undefined> {
-    const iterator = this.#iterator as Iterator<T> | AsyncIterator<T>;
-    try {
-      const closed = iterator.return?.();
-      // A generator that waits for something answers `return` only after that: it may never come.
-      if (!this.#pulling) await closed;
-      else Promise.resolve(closed).catch(() => {});
-      return undefined;
-    } catch (error) {
-      return { error };
-    }
-  }
-
-  #notify(): void {
-    this.#wake?.();
-    this.#wake = undefined;
   }
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { checkOneOf, type ReadFile } from '@perf/core';
+import { checkFunction, checkOneOf, checkOptions, checkPositiveInteger, type ReadFile } from '@perf/core';
 import { cgroupCpuLimit } from './cgroup-cpu-limit.ts';
 
 /** What the work waits for: the processor, disks and databases, or other services. */
@@ -22,11 +22,14 @@ const PER_CORE: Readonly<Record<WorkKind, number>> = { cpu: 1, io: 3, async: 20 
  * Cores are those the process may really use: the lesser of its CPU affinity and the CPU quota of its control groups (version 1 and 2, with all parents),
  * rounded down and at least one. Reads a few small files, some 0.1 ms.
  *
- * @throws TypeError for an unknown kind
+ * @throws RangeError, TypeError for an unknown kind or a bad option
  */
 export function recommendedConcurrency(kind: WorkKind, machine: Machine = {}): number {
   checkOneOf('kind', kind, ['cpu', 'io', 'async']);
+  checkOptions('recommendedConcurrency', machine, ['cores', 'readFile']);
   const { cores = availableParallelism(), readFile = readIfThere } = machine;
+  checkPositiveInteger('cores', cores);
+  checkFunction('readFile', readFile);
   return Math.max(1, Math.floor(Math.min(cores, cgroupCpuLimit(readFile)))) * PER_CORE[kind];
 }
 

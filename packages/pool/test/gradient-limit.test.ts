@@ -91,6 +91,24 @@ describe('the limit', () => {
     expect(run(initialGradient(20), dead, { windows: 50 }).state.limit).toBe(1);
   });
 
+  test('does not go back to where it was when calls end in overload even while the baseline is measured', () => {
+    const calm = run(initialGradient(40), server(40), { windows: 5 }).state;
+    const slow: GradientWindow = { latency: 40, inFlight: 40, overload: 0 };
+    const probing = nextGradient(calm, slow, BOUNDS);
+    expect(probing.probe).toBeDefined();
+    const after = nextGradient(probing, { latency: undefined, inFlight: 20, overload: 1 }, BOUNDS);
+    expect(after.probe).toBeUndefined();
+    expect(after.limit).toBeLessThan(probing.limit);
+  });
+
+  test('measures at once when calls become far slower: fewer at a time, or slower for everybody', () => {
+    const calm = run(initialGradient(40), server(40), { windows: 100 }).state;
+    const fewer = run(calm, server(20), { windows: 6 }).limits.at(-1) as number;
+    expect(fewer).toBeGreaterThan(16);
+    expect(fewer).toBeLessThan(40);
+    expect(run(calm, server(40, 20), { windows: 6 }).limits.at(-1)).toBeGreaterThan(36);
+  });
+
   test('stays within its bounds', () => {
     let state = initialGradient(10);
     for (let index = 0; index < 500; index++) {

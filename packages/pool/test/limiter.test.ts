@@ -320,6 +320,71 @@ test('under any mix of calls: never above the limit, nothing lost, no turn leake
   );
 });
 
+test('with room, a function runs at once; a turn never runs one inside the call that gave it', async () => {
+  const limiter = new Limiter({ maxConcurrent: 1 });
+  let ran = 0;
+  const first = limiter.run(() => ++ran);
+  expect(ran).toBe(1);
+  await first;
+  const lease = await limiter.acquire();
+  const run = limiter.run(() => ++ran);
+  lease.release();
+  expect(ran).toBe(1);
+  expect(await run).toBe(2);
+});
+
+test('a function may call its own limiter, when there is room', async () => {
+  const limiter = new Limiter({ maxConcurrent: 2 });
+  expect(await limiter.run(async () => (await limiter.run(() => 'inner')) + ' and outer')).toBe('inner and outer');
+  // Submitted from inside of the only turn, it waits for the next one.
+  const single = new Limiter({ maxConcurrent: 1 });
+  let inner: Promise<string> | undefined;
+  await single.run(() => {
+    inner = single.run(() => 'after');
+  });
+  expect(await inner).toBe('after');
+});
+
+test('what a heavy one leaves goes to as many as fit, in order', async () => {
+  const limiter = new Limiter({ maxConcurrent: 4 });
+  const work = [gate(), gate(), gate(), gate()];
+  const hold = gate();
+  const done = [limiter.run(hold.fn, { weight: 2 }), limiter.run(gate().fn)];
+  const waiting = work.map(({ fn }, index) => limiter.run(fn, { weight: index === 0 ? 2 : 1 }));
+  await tick();
+  expect(work.map(({ started }) => started())).toEqual([false, false, false, false]);
+  hold.open();
+  await done[0];
+  await tick();
+  // 1 still runs, the heavy one got its 2, and a light one the 1 that is left.
+  expect(work.map(({ started }) => started())).toEqual([true, true, false, false]);
+  for (const { open } of work) open();
+  expect(await Promise.all(waiting)).toEqual(['done', 'done', 'done', 'done']);
+});
+
+test('a hundred thousand aborted waiters are gone at once, whatever runs', async () => {
+  const limiter = new Limiter({ maxConcurrent: 1 });
+  const lease = await limiter.acquire();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const waiting = Array.from({ length: 100_000 }, (_, index) =>
+    limiter.run(() => 'never', { signal, priority: index % 5 }),
+  );
+  const last = limiter.run(() => 'last');
+  controller.abort('all of you');
+  expect(limiter.stats()).toMatchObject({ waiting: 1, aborted: 100_000 });
+  const outcomes = await Promise.allSettled(waiting);
+  expect(outcomes.every((outcome) => outcome.status === 'rejected' && outcome.reason === 'all of you')).toBe(true);
+  lease.release();
+  expect(await last).toBe('last');
+});
+
+test('close refuses options it does not know', async () => {
+  const limiter = new Limiter({ maxConcurrent: 1 });
+  await expect(limiter.close({ forse: true } as object)).rejects.toThrow('close has no option `forse`');
+  expect(limiter.closed).toBe(false);
+});
+
 test('refuses bad options of a call before it waits', async () => {
   const limiter = new Limiter({ maxConcurrent: 1 });
   const { fn, open } = gate();

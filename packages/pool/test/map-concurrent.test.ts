@@ -289,3 +289,71 @@ test('yields what a plain map would, at any concurrency and pace', async () => {
     { numRuns: 200 },
   );
 });
+
+test('several who ask at once are answered in turn, and all of them at the end', async () => {
+  const results = mapConcurrent([1, 2, 3], async (item) => item, { concurrency: 2 });
+  const answers = await Promise.all(Array.from({ length: 5 }, () => results.next()));
+  expect(answers.map(({ value }) => value)).toEqual([1, 2, 3, undefined, undefined]);
+  expect(answers.map(({ done }) => done)).toEqual([false, false, false, true, true]);
+});
+
+test('an error is told to the first who asks, and the others get the end', async () => {
+  const results = mapConcurrent([1], () => Promise.reject(new Error('no')), { concurrency: 1 });
+  const [first, second] = await Promise.allSettled([results.next(), results.next()]);
+  expect(first).toMatchObject({ status: 'rejected', reason: { message: 'no' } });
+  expect(second).toEqual({ status: 'fulfilled', value: { done: true, value: undefined } });
+});
+
+test('an abort between two results is told once, to the next who asks', async () => {
+  const controller = new AbortController();
+  const { seen, items } = source(100);
+  const results = mapConcurrent(items, (item) => item, { concurrency: 2, signal: controller.signal });
+  await results.next();
+  controller.abort('between');
+  expect(seen.closed).toBe(1);
+  await expect(results.next()).rejects.toBe('between');
+  expect(await results.next()).toEqual({ done: true, value: undefined });
+});
+
+test('an abort ends the wait for calls that do not heed the end', async () => {
+  const controller = new AbortController();
+  const stubborn = (item: number): Promise<number> => (item === 0 ? Promise.resolve(0) : new Promise(() => {}));
+  const options = { concurrency: 2, signal: controller.signal };
+  const left = (async () => {
+    for await (const _ of mapConcurrent([0, 1, 2], stubborn, options)) break;
+    return 'left';
+  })();
+  await tick();
+  controller.abort('enough');
+  expect(await left).toBe('left');
+  expect(getEventListeners(controller.signal, 'abort')).toEqual([]);
+});
+
+test('is disposable: what was not taken is given up', async () => {
+  const { seen, items } = source(100);
+  {
+    await using results = mapConcurrent(items, (item) => item, { concurrency: 3 });
+    expect((await results.next()).value).toBe(0);
+  }
+  expect(seen.closed).toBe(1);
+});
+
+test('a source that cannot be opened, or is none, is a rejection', async () => {
+  const broken = {
+    [Symbol.iterator]: (): Iterator<number> => {
+      throw new Error('closed shop');
+    },
+  };
+  await expect(collect(mapConcurrent(broken, (item) => item, { concurrency: 1 }))).rejects.toThrow('closed shop');
+  const odd = { [Symbol.iterator]: () => ({ next: () => 5 }) } as unknown as Iterable<number>;
+  await expect(collect(mapConcurrent(odd, (item) => item, { concurrency: 1 }))).rejects.toThrow(TypeError);
+});
+
+test('a million items take no more memory or stack than a few', async () => {
+  let sum = 0;
+  function* many(): Generator<number> {
+    for (let item = 0; item < 1_000_000; item++) yield item;
+  }
+  for await (const result of mapConcurrent(many(), (item) => item, { concurrency: 100 })) sum += result;
+  expect(sum).toBe(499_999_500_000);
+});

@@ -44,6 +44,7 @@ describe('cgroup version 1', () => {
   });
 
   test.each<[string, Record<string, string>, number]>([
+    ['a quota below one core', files('/', '/docker/abc', '25000\n'), 1],
     ['a quota of the group', files('/', '/docker/abc', '250000\n'), 2],
     ['a quota of the parent', files('/', '/docker', '300000\n'), 3],
     ['no limit', files('/', '/docker/abc', '-1\n'), 8],
@@ -65,6 +66,30 @@ test('io and async work get more', () => {
 
 test('works on this machine', () => {
   expect(recommendedConcurrency('cpu')).toBeGreaterThanOrEqual(1);
+});
+
+test('both versions side by side: the lesser counts', () => {
+  const files = {
+    '/proc/self/cgroup': '3:cpu,cpuacct:/app\n0::/app\n',
+    '/proc/self/mountinfo': `${V2_MOUNT}32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n`,
+    '/sys/fs/cgroup/app/cpu.max': '500000 100000\n',
+    '/sys/fs/cgroup/cpu/app/cpu.cfs_quota_us': '300000\n',
+    '/sys/fs/cgroup/cpu/app/cpu.cfs_period_us': '100000\n',
+  };
+  expect(recommendedConcurrency('cpu', machine(8, files))).toBe(3);
+});
+
+test('a quota below one core still lets more be done that waits', () => {
+  expect(recommendedConcurrency('io', v2(8, { '/service/app': '25000 100000\n' }))).toBe(3);
+  expect(recommendedConcurrency('async', v2(8, { '/service/app': '25000 100000\n' }))).toBe(20);
+});
+
+test.each<[string, object]>([
+  ['`cores` must be a positive integer, got 0', { cores: 0 }],
+  ['`readFile` must be a function, got 5', { readFile: 5 }],
+  ['recommendedConcurrency has no option `core`', { core: 2 }],
+])('refuses a bad machine: %s', (message, bad) => {
+  expect(() => recommendedConcurrency('cpu', bad)).toThrow(message);
 });
 
 test('refuses an unknown kind', () => {

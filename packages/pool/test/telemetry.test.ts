@@ -7,6 +7,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import { TracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '@opentelemetry/sdk-trace';
+import { ManualClock } from '@perf/testkit';
 import { afterEach, expect, test } from 'vitest';
 import { AdaptiveLimiter, Limiter, WorkerPool } from '../src/index.ts';
 
@@ -80,4 +81,25 @@ test('limiters report theirs', async () => {
   expect(values.get('perf.pool.limiter.running')).toContainEqual({ attributes: api, value: 1 });
   expect(values.get('perf.pool.limiter.completed')).toContainEqual({ attributes: db, value: 1 });
   lease.release();
+  expect(values.get('perf.pool.limiter.duration')?.[0]).toMatchObject({ attributes: db, value: { count: 1 } });
+});
+
+test('a limiter reports how long calls waited, and how many gave up', async () => {
+  const { read } = startSdk();
+  const clock = new ManualClock();
+  const limiter = new Limiter({ maxConcurrent: 1, name: 'api', clock });
+  const lease = await limiter.acquire();
+  const run = limiter.run(() => 'ran');
+  const controller = new AbortController();
+  const gaveUp = limiter.run(() => 'never', { signal: controller.signal });
+  controller.abort('enough');
+  await expect(gaveUp).rejects.toBe('enough');
+  clock.advance(1_500);
+  lease.release();
+  expect(await run).toBe('ran');
+  const values = await read();
+  const attributes = { 'perf.pool.name': 'api' };
+  expect(values.get('perf.pool.limiter.wait')?.[0]).toMatchObject({ attributes, value: { count: 1, sum: 1.5 } });
+  expect(values.get('perf.pool.limiter.aborted')).toContainEqual({ attributes, value: 1 });
+  await limiter.close();
 });

@@ -78,3 +78,23 @@ test('behaves like a sorted list under any mix of pushes, shifts and removals', 
     }),
   );
 });
+
+test('many that are put back, in any order, stand where they were', () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: -1, max: 1 }), { minLength: 1, maxLength: 60 }),
+      fc.nat(60),
+      fc.infiniteStream(fc.nat()),
+      (priorities, taken, picks) => {
+        const queue = new WaitQueue<Entry>();
+        for (const [label, priority] of priorities.entries()) queue.push(new Entry(label), priority, label * 100);
+        const out: Entry[] = [];
+        while (out.length < taken && queue.size > 0) out.push(queue.shift() as Entry);
+        while (out.length > 0) queue.restore(out.splice((picks.next().value as number) % out.length, 1)[0] as Entry);
+        const all = new WaitQueue<Entry>();
+        for (const [label, priority] of priorities.entries()) all.push(new Entry(label), priority, label * 100);
+        expect(drain(queue)).toEqual(drain(all));
+      },
+    ),
+  );
+});
