@@ -1,7 +1,7 @@
 import { type CanCross, encodeThrown } from './encode-thrown.ts';
 import { withCarried } from './carried.ts';
 import type { Carried, Failure } from './frame.ts';
-import { LoadFailure, type TaskFunction } from './load-export.ts';
+import type { LoadFailure, TaskFunction } from './load-export.ts';
 import { runChunk } from './run-chunk.ts';
 import { type RangeWork, runRanges } from './run-ranges.ts';
 import type { TaskContext } from './task-context.ts';
@@ -37,10 +37,12 @@ export function callTask(
   return carried === undefined ? work() : withCarried(carried, work);
 }
 
-/** Why a task has no result. */
-export function failureOf(thrown: unknown, canCross: CanCross): Failure {
-  if (thrown instanceof LoadFailure) {
-    return { index: 0, what: thrown.what, thrown: encodeThrown(thrown.thrown, canCross) };
-  }
+/** Why a task has no result: what its function threw. Never throws, not even for a proxy. */
+export function taskFailure(thrown: unknown, canCross: CanCross): Failure {
   return { index: 0, what: 'task', thrown: encodeThrown(thrown, canCross) };
+}
+
+/** Why a task has no result: its function is not there. */
+export function loadFailure({ what, thrown }: LoadFailure, canCross: CanCross): Failure {
+  return { index: 0, what, thrown: encodeThrown(thrown, canCross) };
 }

@@ -18,7 +18,11 @@ export class OutcomeWriter {
   readonly #tellHeap: boolean;
   #rung: number | undefined;
 
-  constructor({ bell, outcomes }: ThreadLink, cells: TaskCells, how: { readonly canCross: CanCross; readonly tellHeap: boolean }) {
+  constructor(
+    { bell, outcomes }: ThreadLink,
+    cells: TaskCells,
+    how: { readonly canCross: CanCross; readonly tellHeap: boolean },
+  ) {
     this.#bell = bell;
     this.#outcomes = outcomes;
     this.#cells = cells;

@@ -1,9 +1,9 @@
 import { deserialize, getHeapStatistics, serialize } from 'node:v8';
-import { type TaskSetting, callTask, failureOf } from './call-task.ts';
+import { type TaskSetting, callTask, loadFailure, taskFailure } from './call-task.ts';
 import { canSerialize } from './can-cross.ts';
 import { encodeThrown } from './encode-thrown.ts';
 import type { Outcome, ProcessFrame, ProcessReply, Reply } from './frame.ts';
-import { LoadFailure } from './load-export.ts';
+import { LoadFailure, type TaskFunction } from './load-export.ts';
 import { Transferred } from './transferred.ts';
 import { withoutUncloneable } from './without-uncloneable.ts';
 
@@ -24,16 +24,22 @@ export class ProcessServer {
     const call = calls.get(definition[0]);
     const fn = call.fn ?? (await calls.load(call));
     const startedAt = performance.now();
-    let outcome: Outcome;
-    try {
-      if (fn instanceof LoadFailure) throw fn;
-      const value: unknown = await callTask(fn, { call, item, carried }, this.#setting);
-      outcome = [value instanceof Transferred ? (value.value as unknown) : value];
-    } catch (error) {
-      outcome = [undefined, failureOf(error, canCross)];
-    }
+    const outcome: Outcome =
+      fn instanceof LoadFailure ? [undefined, loadFailure(fn, canCross)] : await this.#run(fn, { call, item, carried });
     const elapsed = performance.now() - startedAt;
-    return encode({ outcome, elapsed, heap: this.#tellHeap ? getHeapStatistics().used_heap_size : 0 }, call.definition[3] === 'each');
+    return encode(
+      { outcome, elapsed, heap: this.#tellHeap ? getHeapStatistics().used_heap_size : 0 },
+      call.definition[3] === 'each',
+    );
+  }
+
+  async #run(fn: TaskFunction, task: Parameters<typeof callTask>[1]): Promise<Outcome> {
+    try {
+      const value: unknown = await callTask(fn, task, this.#setting);
+      return [value instanceof Transferred ? (value.value as unknown) : value];
+    } catch (error) {
+      return [undefined, taskFailure(error, this.#setting.canCross)];
+    }
   }
 }
 

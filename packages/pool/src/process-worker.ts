@@ -64,7 +64,11 @@ export class ProcessWorker implements WorkerHandle {
       this.#answer = { outcome, startedAt: Math.max(this.#startedAt, endedAt - elapsed), endedAt };
     } catch (error) {
       const thrown = encodeThrown(error, () => true);
-      this.#answer = { outcome: [undefined, { index: 0, what: 'result', thrown }], startedAt: this.#startedAt, endedAt };
+      this.#answer = {
+        outcome: [undefined, { index: 0, what: 'result', thrown }],
+        startedAt: this.#startedAt,
+        endedAt,
+      };
     }
     this.onRing();
   }

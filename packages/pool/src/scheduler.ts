@@ -212,7 +212,11 @@ export class Scheduler {
     (task.slot as WorkerSlot).busyTime += runTime;
     if (task.call.mode === 'one') task.call.learn(runTime);
     if (outcome === undefined) return;
-    this.#settings.log.finished(outcome, { mode: task.call.mode, waited: Math.max(0, startedAt - task.submittedAt), ran: runTime });
+    this.#settings.log.finished(outcome, {
+      mode: task.call.mode,
+      waited: Math.max(0, startedAt - task.submittedAt),
+      ran: runTime,
+    });
     task.settle(outcome);
   }
 

@@ -1,5 +1,5 @@
 import { receiveMessageOnPort } from 'node:worker_threads';
-import { type TaskSetting, callTask, failureOf } from './call-task.ts';
+import { type TaskSetting, callTask, loadFailure, taskFailure } from './call-task.ts';
 import type { Carried, Frame, ThreadLink } from './frame.ts';
 import { isThenable } from './is-thenable.ts';
 import { LoadFailure } from './load-export.ts';
@@ -85,7 +85,7 @@ export class ThreadServer {
       if (isThenable(returned)) return this.#finish(returned, task);
       this.#writer.write(sequence, returned, task.last);
     } catch (error) {
-      this.#writer.fail(sequence, failureOf(error, this.#setting.canCross), task.last);
+      this.#writer.fail(sequence, taskFailure(error, this.#setting.canCross), task.last);
     }
     return undefined;
   }
@@ -93,14 +93,14 @@ export class ThreadServer {
   async #loadAndRun(task: Task): Promise<void> {
     const fn = await this.#setting.calls.load(task.call);
     if (fn instanceof LoadFailure) {
-      this.#writer.fail(task.sequence, failureOf(fn, this.#setting.canCross), task.last);
+      this.#writer.fail(task.sequence, loadFailure(fn, this.#setting.canCross), task.last);
       return;
     }
     this.#cells.restart(task.sequence, performance.now());
     try {
       await this.#finish(callTask(fn, task, this.#setting), task);
     } catch (error) {
-      this.#writer.fail(task.sequence, failureOf(error, this.#setting.canCross), task.last);
+      this.#writer.fail(task.sequence, taskFailure(error, this.#setting.canCross), task.last);
     }
   }
 
@@ -108,7 +108,7 @@ export class ThreadServer {
     try {
       this.#writer.write(sequence, await returned, last);
     } catch (error) {
-      this.#writer.fail(sequence, failureOf(error, this.#setting.canCross), last);
+      this.#writer.fail(sequence, taskFailure(error, this.#setting.canCross), last);
     }
   }
 

@@ -97,8 +97,12 @@ export class ThreadWorker implements WorkerHandle {
     }
     const calls = isMixed ? ids : id;
     const transferList = tasks.flatMap(({ transferList: list }) => list ?? []);
-    if (carries) return { frame: [first, calls, items, definitions, tasks.map(({ carried }) => carried)], transferList };
-    return { frame: definitions === undefined ? [first, calls, items] : [first, calls, items, definitions], transferList };
+    if (carries)
+      return { frame: [first, calls, items, definitions, tasks.map(({ carried }) => carried)], transferList };
+    return {
+      frame: definitions === undefined ? [first, calls, items] : [first, calls, items, definitions],
+      transferList,
+    };
   }
 
   answer(sequence: number): Answer | undefined {
@@ -126,7 +130,8 @@ export class ThreadWorker implements WorkerHandle {
   }
 
   startOf(sequence: number): number | undefined {
-    if (this.#cells.state(sequence) === STATE.pending || this.#cells.state(sequence) === STATE.revoked) return undefined;
+    if (this.#cells.state(sequence) === STATE.pending || this.#cells.state(sequence) === STATE.revoked)
+      return undefined;
     return this.#cells.startedAt(sequence) + this.#cells.clock - this.#clock;
   }
 

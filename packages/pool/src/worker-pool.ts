@@ -194,7 +194,10 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
    * Has each of `count` workers load the module and call `name` with `task`, so that the first real tasks do not wait for it: the workers are started if they
    * are not there. Resolves when all of them did.
    */
-  async warmUp(task: unknown, options: { readonly name?: string | undefined; readonly count?: number } = {}): Promise<void> {
+  async warmUp(
+    task: unknown,
+    options: { readonly name?: string | undefined; readonly count?: number } = {},
+  ): Promise<void> {
     checkOptions('warmUp()', options, ['name', 'count']);
     const { name = 'default', count = this.#options.maxWorkers } = options;
     checkName('name', name);
