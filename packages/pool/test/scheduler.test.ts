@@ -2,7 +2,7 @@ import { type Clock, ClosedError, systemClock } from '@perf/core';
 import { CallTable } from '../src/call-table.ts';
 import { ManualClock } from '@perf/testkit';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type WorkerExit, WorkerExitError, WorkerStartError } from '../src/errors.ts';
 import { Scheduler, type SchedulerSettings } from '../src/scheduler.ts';
 import { TaskLog } from '../src/task-log.ts';
@@ -266,6 +266,258 @@ test('tasks are left to the workers that live when another cannot start', async 
     expect(await tasks[expected - 1]).toBe(expected);
     await turn();
   }
+});
+
+describe('tasks that travel together', () => {
+  const fast = (): CallTable => {
+    const table = new CallTable('file:///tasks.js');
+    table.get('fast').learn(0.01);
+    return table;
+  };
+  /** One worker that has `items` of a fast function in one frame. */
+  async function frameOf(items: readonly unknown[], options: Partial<SchedulerSettings> = {}) {
+    const { scheduler, workers } = setUp({ maxWorkers: 1, ...options });
+    const call = fast().get('fast');
+    const submit = (item: unknown, extra: object = {}): Promise<unknown> => {
+      const outcome = scheduler.submit(task(item, { call, ...extra }));
+      outcome.catch(() => {});
+      return outcome;
+    };
+    // The first of them takes the worker alone, as half of what waits is left for others.
+    const blocker = submit('blocker');
+    await turn();
+    workers[0]!.open();
+    await turn();
+    workers[0]!.begin();
+    const controllers = items.map(() => new AbortController());
+    const outcomes = items.map((item, index) => submit(item, { signal: controllers[index]!.signal }));
+    await turn();
+    workers[0]!.answerNow();
+    await blocker;
+    await turn();
+    const [worker] = workers as [FakeWorker];
+    return { scheduler, workers, worker, outcomes, controllers, submit };
+  }
+  const items = ['a', 'b', 'c', 'd', 'e', 'f'];
+  const inFlight = (worker: FakeWorker): unknown[] =>
+    worker.cells.filter(({ state }) => state === 'pending').map(({ item }) => item);
+
+  test('are sent as two frames at most, of half of what waits each', async () => {
+    const { worker, scheduler } = await frameOf(items);
+    expect(inFlight(worker)).toEqual(['a', 'b', 'c', 'd', 'e']);
+    expect(scheduler.counts).toMatchObject({ running: 5, waiting: 1 });
+  });
+
+  test('one that is aborted before it starts is passed by; nobody is harmed', async () => {
+    const { worker, workers, outcomes, controllers } = await frameOf(items);
+    controllers[1]!.abort('enough');
+    await expect(outcomes[1]).rejects.toBe('enough');
+    for (let step = 0; step < 6; step++) {
+      worker.begin();
+      worker.answerNow();
+      await turn();
+    }
+    expect(await Promise.allSettled(outcomes)).toMatchObject([
+      { value: 'a' },
+      { reason: 'enough' },
+      ...['c', 'd', 'e', 'f'].map((value) => ({ value })),
+    ]);
+    expect(worker.terminated).toBe(false);
+    expect(workers).toHaveLength(1);
+  });
+
+  test('one that is aborted while it runs ends the worker; those before it keep their results, those behind it run elsewhere, once', async () => {
+    const { worker, workers, outcomes, controllers } = await frameOf(items);
+    worker.begin();
+    worker.finishSilently();
+    worker.begin();
+    controllers[1]!.abort('enough');
+    await expect(outcomes[1]).rejects.toBe('enough');
+    expect(await outcomes[0]).toBe('a');
+    expect(worker.terminated).toBe(true);
+    // The worker is on its way out, and can start nothing any more.
+    expect(inFlight(worker)).toEqual([]);
+    worker.die();
+    await turn();
+    workers[1]!.open();
+    await turn();
+    const started: unknown[] = [];
+    for (let step = 0; step < 4; step++) {
+      started.push(workers[1]!.begin()?.item);
+      workers[1]!.answerNow();
+      await turn();
+    }
+    expect(started).toEqual(['c', 'd', 'e', 'f']);
+    expect(await Promise.all(outcomes.slice(2))).toEqual(started);
+  });
+
+  test('one that is aborted when it is just done costs nobody a worker', async () => {
+    const { worker, outcomes, controllers } = await frameOf(items);
+    worker.begin();
+    worker.finishSilently();
+    worker.begin();
+    controllers[0]!.abort('too late');
+    await expect(outcomes[0]).rejects.toBe('too late');
+    expect(worker.terminated).toBe(false);
+    worker.answerNow();
+    expect(await outcomes[1]).toBe('b');
+  });
+
+  test('when the worker dies: what was done is kept, what ran rejects, and the rest runs elsewhere', async () => {
+    const { worker, workers, outcomes } = await frameOf(items);
+    for (let done = 0; done < 2; done++) {
+      worker.begin();
+      worker.finishSilently();
+    }
+    worker.begin();
+    worker.die();
+    await expect(outcomes[2]).rejects.toThrow(WorkerExitError);
+    expect(await Promise.all(outcomes.slice(0, 2))).toEqual(['a', 'b']);
+    workers[1]!.open();
+    await turn();
+    for (let step = 0; step < 3; step++) {
+      workers[1]!.begin();
+      workers[1]!.answerNow();
+      await turn();
+    }
+    expect(await Promise.all(outcomes.slice(3))).toEqual(['d', 'e', 'f']);
+  });
+
+  test('one that runs for longer than all of them should is left alone: the others go to workers that have time', async () => {
+    const { scheduler, worker, workers, outcomes, submit } = await frameOf(items, { maxWorkers: 2 });
+    worker.begin();
+    void submit('g');
+    await turn();
+    workers[1]!.open();
+    await turn();
+    await vi.advanceTimersByTimeAsync(20);
+    const started = new Set<unknown>();
+    for (let step = 0; step < 8; step++) {
+      started.add(workers[1]!.begin()?.item);
+      workers[1]!.answerNow();
+      await turn();
+    }
+    for (const item of ['b', 'c', 'd', 'e', 'f', 'g']) expect(started).toContain(item);
+    expect(await Promise.all(outcomes.slice(1))).toEqual(items.slice(1));
+    expect(worker.terminated).toBe(false);
+    expect(scheduler.counts).toMatchObject({ running: 1, waiting: 0 });
+  });
+
+  test('a result does not wait for a slow neighbour to be done', async () => {
+    const { worker, outcomes } = await frameOf(items);
+    worker.begin();
+    worker.finishSilently();
+    worker.begin();
+    await vi.advanceTimersByTimeAsync(20);
+    expect(await outcomes[0]).toBe('a');
+  });
+
+  test('one that cannot be cloned fails alone', async () => {
+    const { scheduler, worker, submit } = await frameOf([]);
+    worker.uncloneable.add('bad');
+    const outcomes = ['x', 'bad', 'y'].map((item) => submit(item));
+    await turn();
+    await expect(outcomes[1]).rejects.toMatchObject({ code: 'PERF_POOL_CLONE', direction: 'input' });
+    for (let step = 0; step < 2; step++) {
+      worker.begin();
+      worker.answerNow();
+      await turn();
+    }
+    expect(await outcomes[0]).toBe('x');
+    expect(await outcomes[2]).toBe('y');
+    expect(scheduler.counts).toMatchObject({ running: 0, waiting: 0 });
+  });
+
+  test('nothing travels together unless it may', async () => {
+    const { worker } = await frameOf(items, { coalesce: false });
+    expect(inFlight(worker)).toEqual(['a']);
+  });
+
+  test('a timeout counts from the start of each', async () => {
+    const { worker, outcomes, submit } = await frameOf([], {});
+    const limited = ['x', 'y'].map((item) => submit(item, { timeout: 100 }));
+    await turn();
+    worker.begin();
+    await vi.advanceTimersByTimeAsync(90);
+    worker.answerNow();
+    await turn();
+    expect(await limited[0]).toBe('x');
+    worker.begin();
+    await vi.advanceTimersByTimeAsync(90);
+    expect(worker.terminated).toBe(false);
+    await vi.advanceTimersByTimeAsync(11);
+    await expect(limited[1]).rejects.toMatchObject({ code: 'PERF_POOL_TASK_TIMEOUT', timeout: 100 });
+    expect(worker.terminated).toBe(true);
+    expect(outcomes).toEqual([]);
+  });
+});
+
+test('a timeout from the submission holds while a task waits, too', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const slow = scheduler.submit(task('slow', { timeout: 100, timeoutFrom: 'submit' })).catch((error: unknown) => error);
+  await vi.advanceTimersByTimeAsync(100);
+  expect(await slow).toMatchObject({
+    code: 'PERF_POOL_TASK_TIMEOUT',
+    message: expect.stringContaining('not done') as string,
+  });
+  expect(workers[0]!.terminated).toBe(false);
+  expect(scheduler.counts).toMatchObject({ waiting: 0, running: 0 });
+});
+
+test('a task that may be started again is, twice', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const outcome = scheduler.submit(task('again', { restartable: true })).catch((error: unknown) => error);
+  for (let round = 0; round < 3; round++) {
+    await turn();
+    workers.at(-1)!.open();
+    await turn();
+    expect(workers.at(-1)!.begin()?.item).toBe('again');
+    workers.at(-1)!.die();
+  }
+  expect(await outcome).toBeInstanceOf(WorkerExitError);
+  expect(workers).toHaveLength(3);
+});
+
+test('a worker whose heap has grown too large is replaced when it is done', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1, maxHeapPerWorker: 1_000 });
+  const first = scheduler.submit(task('first'));
+  await turn();
+  workers[0]!.open();
+  await turn();
+  workers[0]!.heap = 1_001;
+  workers[0]!.begin();
+  workers[0]!.answerNow();
+  expect(await first).toBe('first');
+  expect(workers[0]!.terminated).toBe(true);
+  const second = scheduler.submit(task('second'));
+  workers[0]!.die();
+  await turn();
+  workers[1]!.open();
+  await turn();
+  workers[1]!.begin();
+  workers[1]!.answerNow();
+  expect(await second).toBe('second');
+});
+
+test('low priorities are not starved by a flood of high ones', async () => {
+  const clock = new ManualClock();
+  const { scheduler, workers } = setUp({ maxWorkers: 1, clock });
+  let done = false;
+  void scheduler.submit(task('low')).then(() => (done = true));
+  await turn();
+  workers[0]!.open();
+  let rounds = 0;
+  for (; !done && rounds < 100; rounds++) {
+    clock.advance(100);
+    void scheduler.submit(task(`high ${rounds}`, { priority: 3 }));
+    void scheduler.submit(task(`high too ${rounds}`, { priority: 3 }));
+    await turn();
+    workers[0]!.begin();
+    workers[0]!.answerNow();
+    await turn();
+  }
+  // One point is worth a second: those that came more than three seconds later wait behind it.
+  expect(rounds).toBeLessThan(70);
 });
 
 type Step =
