@@ -1,6 +1,7 @@
 import type { Transferable } from 'node:worker_threads';
 import { type AbortGroups, type Timer, startTimer } from '@perf/core';
 import type { Call } from './call-table.ts';
+import type { Reaction } from './decode-thrown.ts';
 import type { Carried, Outcome } from './frame.ts';
 import { failureError } from './read-reply.ts';
 import { Waiting } from './wait-queue.ts';
@@ -95,7 +96,7 @@ export class PoolTask extends Waiting {
   settle(outcome: Outcome): void {
     const failure = outcome[1];
     if (failure !== undefined) {
-      this.fail(() => failureError(failure, this.call));
+      this.fail((reaction) => failureError(failure, this.call, reaction));
       return;
     }
     this.#end();
@@ -111,14 +112,13 @@ export class PoolTask extends Waiting {
    * Rejects with an error that is made where V8 knows who awaits the promise: within a reaction whose promise this one follows. Its stack tells of the
    * asynchronous callers, which would otherwise have to be captured with each task.
    */
-  fail(make: () => unknown): void {
+  fail(make: (reaction: Reaction) => unknown): void {
     this.#end();
-    const attached = Promise.resolve().then(nothing);
-    this.#resolve(
-      attached.then(() => {
-        throw make();
-      }),
-    );
+    const raise = (): never => {
+      throw make(raise);
+    };
+    // One turn of the microtask queue later, this one follows the other.
+    this.#resolve(Promise.resolve().then(nothing).then(raise));
   }
 
   #end(): void {

@@ -1,5 +1,5 @@
 import type { Call } from './call-table.ts';
-import { decodeThrown } from './decode-thrown.ts';
+import { type Reaction, decodeThrown, decodeThrownHere } from './decode-thrown.ts';
 import { TaskCloneError, TaskLoadError } from './errors.ts';
 import type { Failure, Reply } from './frame.ts';
 
@@ -15,11 +15,15 @@ export function* readReply(reply: Reply, call: Call): Generator<unknown, undefin
   return undefined;
 }
 
-/** What a task rejects with. */
-export function failureError({ what, thrown }: Failure, { definition: [, url, name] }: Call): unknown {
+/** What a task rejects with. @param reaction within which it is made: see `decodeThrownHere` */
+export function failureError(
+  { what, thrown }: Failure,
+  { definition: [, url, name] }: Call,
+  reaction?: Reaction,
+): unknown {
   switch (what) {
     case 'task':
-      return decodeThrown(thrown);
+      return reaction === undefined ? decodeThrown(thrown) : decodeThrownHere(thrown, reaction);
     case 'result':
       return new TaskCloneError({ task: name, direction: 'result', cause: decodeThrown(thrown) });
     case 'import':
