@@ -340,5 +340,5 @@ export class Scheduler {
 
 /** A task that fails rejects a few turns of the microtask queue later (see `PoolTask.fail`): whoever waits for all of them comes after that. */
 async function afterFailures(): Promise<void> {
-  for (let turn = 0; turn < 6; turn++) await undefined;
+  for (let turn = 0; turn < 6; turn++) await Promise.resolve();
 }

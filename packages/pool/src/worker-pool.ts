@@ -17,7 +17,7 @@ import {
 import { checkPriority } from './check-waiting.ts';
 import { checkIterable } from './map-concurrent.ts';
 import { type Call, CallTable } from './call-table.ts';
-import type { CallMode, Carried, Reply } from './frame.ts';
+import type { Carried, Reply } from './frame.ts';
 import { type RangeResult, type SharedView, planRanges, runPlan } from './map-range.ts';
 import { poolMap } from './pool-map.ts';
 import { PoolTelemetry } from './pool-telemetry.ts';
