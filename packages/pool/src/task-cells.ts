@@ -1,9 +1,6 @@
 /** Tasks that can be on their way to one worker and back; a power of two. */
 export const CELLS = 1_024;
 
-/** Milliseconds a worker looks for a knock before it sleeps: to be woken takes longer, on both sides. */
-const SPIN = 0.02;
-
 /** What is known of a task that was sent to a thread. It only moves down this list. */
 export const STATE = {
   /** Sent. The worker may start it, the pool may take it back: whoever is first to change this, has it. */
@@ -139,8 +136,6 @@ export class TaskCells {
 
   /** For the worker: blocks until a knock after `knocks` were counted, or `timeout` milliseconds. Tells whether there was one. */
   waitForKnock(knocks: number, timeout: number): boolean {
-    const until = performance.now() + SPIN;
-    while (performance.now() < until) if (this.knocks !== knocks) return true;
     Atomics.store(this.#doorbell, 1, 1);
     const outcome = Atomics.wait(this.#doorbell, 0, knocks, timeout);
     Atomics.store(this.#doorbell, 1, 0);

@@ -114,13 +114,16 @@ export class ThreadServer {
 
   /** A caller that awaits each task sends the next one at once: to wait for it here is faster than to go to sleep and be woken. */
   #linger(tasks: number): Frame | undefined {
+    const cells = this.#cells;
     for (;;) {
-      const { knocks } = this.#cells;
+      const { knocks } = cells;
       const received = receiveMessageOnPort(this.#link.bell) as { readonly message: Frame } | undefined;
       if (received !== undefined) return received.message;
-      const timeout = this.#patience.timeout(tasks, performance.now());
-      if (timeout === 0) return undefined;
-      this.#patience.learn(this.#cells.waitForKnock(knocks, timeout));
+      if (!this.#patience.waits(tasks, performance.now())) return undefined;
+      this.#patience.wait(
+        () => cells.knocks !== knocks,
+        (timeout) => cells.waitForKnock(knocks, timeout),
+      );
     }
   }
 }
