@@ -83,50 +83,52 @@ function millisecondTasks(): Contender[] {
 
 const NUMBERS = 400_000;
 
+/** Makes the map some times, and tells what the last one came to. */
+async function repeated(times: number, map: () => Promise<Float64Array> | Float64Array): Promise<number> {
+  let result: Float64Array = new Float64Array();
+  for (let i = 0; i < times; i++) result = await map();
+  return Math.round(result.reduce((sum, value) => sum + value, 0));
+}
+
 function sharedMaps(): Contender[] {
   const input = toShared(Float64Array.from({ length: NUMBERS }, (_, i) => i));
   const output = new Float64Array(new SharedArrayBuffer(input.byteLength));
   const pool = new WorkerPool({ filename: FILENAME, minWorkers: 2, maxWorkers: 2 });
-  const piscina = new Piscina<Float64Array, Float64Array>({ filename: FILENAME, minThreads: 2, maxThreads: 2 });
-  const digest = (values: Float64Array): number => Math.round(values.reduce((sum, value) => sum + value, 0));
-  const repeated = async (times: number, once: () => Promise<Float64Array> | Float64Array): Promise<number> => {
-    let result = output;
-    for (let i = 0; i < times; i++) result = (await once()) as typeof output;
-    return digest(result);
+  const shared = async (): Promise<Float64Array> => {
+    await pool.mapRange({ input, output }, { name: 'transformRange', grain: 4_096 });
+    return output;
+  };
+  const serial = (): Float64Array => {
+    for (let i = 0; i < NUMBERS; i++) output[i] = transform(input[i] as number);
+    return output;
   };
   return [
     {
       name: '@perf/pool mapRange, two workers',
       ours: true,
-      run: (times) =>
-        repeated(times, async () => {
-          await pool.mapRange({ input, output }, { name: 'transformRange', grain: 4_096 });
-          return output;
-        }),
+      run: (times) => repeated(times, shared),
       close: () => pool.close(),
     },
-    {
-      name: 'in this thread',
-      run: (times) =>
-        repeated(times, () => {
-          for (let i = 0; i < NUMBERS; i++) output[i] = transform(input[i] as number);
-          return output;
-        }),
-    },
-    {
-      name: 'piscina, two messages',
-      run: (times) =>
-        repeated(times, async () => {
-          const half = NUMBERS / 2;
-          const parts = [input.slice(0, half), input.slice(half)];
-          const done = await Promise.all(parts.map((part) => piscina.run(part, { name: 'transformAll' })));
-          const all = new Float64Array(NUMBERS);
-          for (const [index, part] of done.entries()) all.set(part, index * half);
-          return all;
-        }),
-      close: () => piscina.destroy(),
-    },
+    { name: 'in this thread', run: (times) => repeated(times, serial) },
+    copyingMap(input),
   ];
+}
+
+function copyingMap(input: Float64Array): Contender {
+  const piscina = new Piscina<Float64Array, Float64Array>({ filename: FILENAME, minThreads: 2, maxThreads: 2 });
+  const half = NUMBERS / 2;
+  const map = async (): Promise<Float64Array> => {
+    const parts = [input.slice(0, half), input.slice(half)];
+    const done = await Promise.all(parts.map((part) => piscina.run(part, { name: 'transformAll' })));
+    const all = new Float64Array(NUMBERS);
+    for (const [index, part] of done.entries()) all.set(part, index * half);
+    return all;
+  };
+  return {
+    name: 'piscina, two messages',
+    run: (times) => repeated(times, map),
+    close: () => piscina.destroy(),
+  };
 }
 
 function itemMaps(): Contender[] {
