@@ -9,6 +9,9 @@ export class Call {
   /** Mean milliseconds it runs, as the workers measured it; `undefined` before the first time. */
   meanRunTime: number | undefined;
 
+  /** Mean milliseconds this thread needs to copy its input. */
+  #meanCopyTime: number | undefined;
+
   constructor(definition: Definition) {
     this.definition = definition;
   }
@@ -21,10 +24,24 @@ export class Call {
     return this.definition[3];
   }
 
+  /** It ran once. */
   learn(runTime: number): void {
-    const mean = this.meanRunTime;
-    this.meanRunTime = mean === undefined ? runTime : mean + (runTime - mean) * WEIGHT;
+    this.meanRunTime = mean(this.meanRunTime, runTime);
   }
+
+  /** One of it was copied for its worker. */
+  learnCopy(copyTime: number): void {
+    this.#meanCopyTime = mean(this.#meanCopyTime, copyTime);
+  }
+
+  /** Milliseconds it adds to a frame; `undefined` when nobody knows. A large input takes time although the function may be fast. */
+  get estimate(): number | undefined {
+    return this.meanRunTime === undefined ? undefined : this.meanRunTime + (this.#meanCopyTime ?? 0);
+  }
+}
+
+function mean(before: number | undefined, value: number): number {
+  return before === undefined ? value : before + (value - before) * WEIGHT;
 }
 
 /** The exports that a pool calls, by number. */

@@ -9,10 +9,15 @@ export interface DeadlinesListener {
   timedOut(task: PoolTask): void;
   /** A worker is at one task for longer than its whole frame should have taken: others wait behind it. */
   stuck(slot: WorkerSlot): void;
+  /** A worker does not even start the task whose turn it is. */
+  unresponsive(slot: WorkerSlot): void;
 }
 
 /** Milliseconds after which a worker with more than one task is looked at, and one at the same task all the time is stuck. */
 const STUCK_AFTER = 5;
+
+/** Milliseconds a worker has at least to start a task: the machine may be busy. */
+const LEAST_PATIENCE = 1_000;
 
 /**
  * Looks after the tasks that were sent: one timer for each busy worker, however many tasks it has, as a task's time runs from its start, which the worker
@@ -58,9 +63,18 @@ export class Deadlines {
       this.#listener.timedOut(current);
       return;
     }
+    if (current !== undefined && currentStart === undefined && this.#isUnresponsive(slot, current.timeout)) {
+      this.#listener.unresponsive(slot);
+      return;
+    }
     if (ran >= STUCK_AFTER) this.#listener.stuck(slot);
     const left = current === undefined || currentStart === undefined ? Infinity : current.timeout - ran;
     const others = Math.min(slot.shortestTimeout, ran < STUCK_AFTER && slot.inFlight > 1 ? STUCK_AFTER : Infinity);
     this.#arm(slot, Math.min(left, others));
+  }
+
+  /** What a task left behind may block a worker for good. Nothing of the tasks that wait there was started: they go elsewhere. */
+  #isUnresponsive(slot: WorkerSlot, timeout: number): boolean {
+    return this.#clock.now() - slot.progressAt >= Math.max(timeout, LEAST_PATIENCE);
   }
 }

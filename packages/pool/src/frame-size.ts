@@ -16,12 +16,12 @@ export function largestFrame(waiting: number, workers: number): number {
 
 /** What is known of a task that may join a frame. */
 export interface Candidate {
-  /** Milliseconds it is expected to run; `undefined` when nobody knows. */
-  readonly runTime: number | undefined;
+  /** Milliseconds it is expected to take; `undefined` when nobody knows. */
+  readonly estimate: number | undefined;
   readonly isAlone: boolean;
 }
 
 /** Whether a task joins a frame of tasks that are expected to take `time` together: slow ones and unknown ones go alone, so that no worker idles meanwhile. */
-export function joins(time: number, { runTime, isAlone }: Candidate): boolean {
-  return !isAlone && runTime !== undefined && time + runTime <= FRAME_TIME;
+export function joins(time: number, { estimate, isAlone }: Candidate): boolean {
+  return !isAlone && estimate !== undefined && time + estimate <= FRAME_TIME;
 }

@@ -59,6 +59,10 @@ export class Scheduler {
         slot.isStuck = true;
         this.#recall(slot);
       },
+      unresponsive: (slot) => {
+        this.#recall(slot);
+        this.#workers.stop(slot);
+      },
     });
     this.#workers = new Workers(settings, {
       ready: (slot) => this.#release(slot),
@@ -163,14 +167,14 @@ export class Scheduler {
     const most = coalesce ? Math.min(room, largestFrame(this.#queue.size, maxWorkers)) : 1;
     const first = this.#queue.shift() as PoolTask;
     const tasks = [first];
-    let time = first.call.meanRunTime ?? Infinity;
+    let time = first.call.estimate ?? Infinity;
     let next = first.isAlone ? undefined : this.#queue.peek();
     while (next !== undefined && tasks.length < most) {
-      const runTime = next.call.meanRunTime;
-      if (!joins(time, { runTime, isAlone: next.isAlone })) break;
+      const { estimate } = next.call;
+      if (!joins(time, { estimate, isAlone: next.isAlone })) break;
       this.#queue.remove(next);
       tasks.push(next);
-      time += runTime as number;
+      time += estimate as number;
       next = this.#queue.peek();
     }
     this.#send(slot, tasks, first.call.mode === 'one' ? time : Infinity);
@@ -179,7 +183,10 @@ export class Scheduler {
 
   #send(slot: WorkerSlot, tasks: readonly PoolTask[], estimate: number): void {
     try {
-      slot.send(tasks, estimate);
+      const startedAt = this.#settings.clock.now();
+      slot.send(tasks, { estimate, now: startedAt });
+      const copyTime = (this.#settings.clock.now() - startedAt) / tasks.length;
+      for (const { call } of tasks) call.learnCopy(copyTime);
     } catch (error) {
       if (!(error instanceof InputFailure)) throw error;
       const [task] = tasks as [PoolTask];

@@ -24,6 +24,8 @@ export class WorkerSlot {
   idleSince = 0;
   /** It is at one task for longer than it should: nothing is sent to wait behind that. */
   isStuck = false;
+  /** When it was seen to get on: it passed a task, or was sent one when it had none. */
+  progressAt = 0;
   /** Looks after its deadlines. */
   timer: Timer | undefined;
   /** When that timer fires. */
@@ -56,9 +58,12 @@ export class WorkerSlot {
   }
 
   /** @throws InputFailure when one of them cannot be sent; then none was */
-  send(tasks: readonly PoolTask[], estimate: number): void {
+  send(tasks: readonly PoolTask[], { estimate, now }: { readonly estimate: number; readonly now: number }): void {
     const first = this.handle.send(tasks);
-    if (this.inFlight === 0) this.#first = first;
+    if (this.inFlight === 0) {
+      this.#first = first;
+      this.progressAt = now;
+    }
     let sequence = first;
     for (const task of tasks) {
       task.send(this, sequence++);
@@ -90,6 +95,7 @@ export class WorkerSlot {
       const answer = this.handle.answer(this.#first);
       if (answer === undefined) return;
       const task = this.#pass();
+      this.progressAt = Math.max(this.progressAt, answer.endedAt);
       if (task !== undefined) take(task, answer);
     }
   }

@@ -499,6 +499,24 @@ test('a worker whose heap has grown too large is replaced when it is done', asyn
   expect(await second).toBe('second');
 });
 
+test('a worker that does not even start a task with a timeout is replaced, and the task is not blamed', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const outcome = scheduler.submit(task('patient', { timeout: 100 }));
+  await turn();
+  workers[0]!.open();
+  await vi.advanceTimersByTimeAsync(900);
+  expect(workers[0]!.terminated).toBe(false);
+  await vi.advanceTimersByTimeAsync(200);
+  expect(workers[0]!.terminated).toBe(true);
+  workers[0]!.die();
+  await turn();
+  workers[1]!.open();
+  await turn();
+  expect(workers[1]!.begin()?.item).toBe('patient');
+  workers[1]!.answerNow();
+  expect(await outcome).toBe('patient');
+});
+
 test('low priorities are not starved by a flood of high ones', async () => {
   const clock = new ManualClock();
   const { scheduler, workers } = setUp({ maxWorkers: 1, clock });

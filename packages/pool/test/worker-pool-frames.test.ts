@@ -215,6 +215,14 @@ test('a task after which the event loop is never let go does not freeze timers: 
   expect(after).toBeGreaterThan(before + 2);
 });
 
+test('a worker that a task left blocked is replaced when the next one cannot start on it', async () => {
+  const pool = open({ taskTimeout: 200 });
+  await pool.run(0, { name: 'leaveBlocked' });
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  expect(await pool.run(2)).toBe(4);
+  expect(pool.stats()).toMatchObject({ workersStarted: 2, timedOut: 0, workersLost: 0 });
+});
+
 test('utilization and crashes are counted', async () => {
   const pool = open();
   await pool.run(20, { name: 'later' });
