@@ -29,7 +29,7 @@ export class WorkerSlot {
   /** Looks after its deadlines. */
   timer: Timer | undefined;
   /** When that timer fires. */
-  dueAt = Infinity;
+  dueAt: number = Infinity;
   /** By sequence, from {@link WorkerSlot.#first}; `undefined` where one was taken back or given up. */
   #flight: (PoolTask | undefined)[] = [];
   #head = 0;
