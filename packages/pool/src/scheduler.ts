@@ -153,10 +153,12 @@ export class Scheduler {
   /** A worker that will soon be done with what it has. */
   #spare(): WorkerSlot | undefined {
     if (!this.#settings.coalesce) return undefined;
+    // When there is work for everyone, nobody would have been faster.
+    const soon = this.#queue.size > this.#workers.size ? 2 * FRAME_TIME : FRAME_TIME;
     for (const slot of this.#workers) {
       if (slot.state !== 'busy' || slot.isStuck || slot.frames >= MAX_FRAMES) continue;
       if (slot.inFlight >= slot.handle.window) continue;
-      if (slot.served < this.#settings.maxTasksPerWorker && slot.estimate <= FRAME_TIME) return slot;
+      if (slot.served < this.#settings.maxTasksPerWorker && slot.estimate <= soon) return slot;
     }
     return undefined;
   }
