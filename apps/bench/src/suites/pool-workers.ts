@@ -8,8 +8,9 @@ import type { Comparison, Contender } from '../comparison.ts';
 import { BareWorker } from './bare-worker.ts';
 import { transform, work } from './square.mjs';
 
-const path = (name: string): string => fileURLToPath(new URL(`./${name}`, import.meta.url));
-const FILENAME = path('square.mjs');
+const FILENAME = fileURLToPath(new URL('./square.mjs', import.meta.url));
+const FOR_WORKERPOOL = fileURLToPath(new URL('./workerpool-worker.mjs', import.meta.url));
+const FOR_POOLIFIER = fileURLToPath(new URL('./poolifier-worker.mjs', import.meta.url));
 
 interface Workers {
   readonly name: string;
@@ -32,8 +33,8 @@ function peers(task: Task, threads: number): Workers[] {
   const sizes = { filename: FILENAME, minThreads: threads, maxThreads: threads };
   const tinypool = new Tinypool(sizes);
   const piscina = new Piscina<number, number>(sizes);
-  const theirs = workerpool.pool(path('workerpool-worker.mjs'), { maxWorkers: threads, workerType: 'thread' });
-  const poolifier = new FixedThreadPool<number, number>(threads, path('poolifier-worker.mjs'));
+  const theirs = workerpool.pool(FOR_WORKERPOOL, { maxWorkers: threads, workerType: 'thread' });
+  const poolifier = new FixedThreadPool<number, number>(threads, FOR_POOLIFIER);
   return [
     { name: 'tinypool', run: (n) => tinypool.run(n, options) as Promise<number>, close: () => tinypool.destroy() },
     { name: 'piscina', run: (n) => piscina.run(n, options), close: () => piscina.destroy() },
