@@ -31,11 +31,6 @@ export interface TaskRequest {
 
 /** Something that was submitted: waiting, then sent to a worker, then settled, exactly once. */
 export class PoolTask extends Waiting {
-  readonly call: Call;
-  readonly item: unknown;
-  readonly carried: Carried | undefined;
-  readonly transferList: readonly Transferable[] | undefined;
-  readonly timeout: number;
   readonly request: TaskRequest;
   readonly promise: Promise<unknown>;
   readonly submittedAt: number;
@@ -53,11 +48,6 @@ export class PoolTask extends Waiting {
   constructor(request: TaskRequest, now: number, signals: TaskSignals) {
     super();
     this.request = request;
-    this.call = request.call;
-    this.item = request.item;
-    this.carried = request.carried;
-    this.transferList = request.transferList;
-    this.timeout = request.timeoutFrom === 'start' ? request.timeout : Infinity;
     this.submittedAt = now;
     this.#signals = signals;
     this.promise = new Promise((resolve, reject) => {
@@ -66,6 +56,27 @@ export class PoolTask extends Waiting {
     });
     signals.add(request.signal, this);
     signals.add(request.waitSignal, this);
+  }
+
+  get call(): Call {
+    return this.request.call;
+  }
+
+  get item(): unknown {
+    return this.request.item;
+  }
+
+  get carried(): Carried | undefined {
+    return this.request.carried;
+  }
+
+  get transferList(): readonly Transferable[] | undefined {
+    return this.request.transferList;
+  }
+
+  /** Milliseconds it may run. */
+  get timeout(): number {
+    return this.request.timeoutFrom === 'start' ? this.request.timeout : Infinity;
   }
 
   /** It cannot share a frame: nobody knows how long a chunk takes, and a list of what to move can be wrong. */

@@ -69,7 +69,7 @@ export class ThreadWorker implements WorkerHandle {
     } catch (error) {
       throw new InputFailure(error);
     }
-    for (const { call } of tasks) this.#known.add(call.definition[0]);
+    for (const [id] of frame[3] ?? []) this.#known.add(id);
     this.#cells.knock();
     this.#next = (first + tasks.length) | 0;
     if (this.#outstanding === 0) this.#bell.ref();
@@ -83,20 +83,22 @@ export class ThreadWorker implements WorkerHandle {
   ): { readonly frame: Frame; readonly transferList: readonly Transferable[] } {
     const id = tasks[0]?.call.definition[0] as number;
     const items: unknown[] = [];
-    const ids: number[] = [];
     let isMixed = false;
     let carries = false;
     let definitions: Definition[] | undefined;
+    let known = -1;
     for (const { call, item, carried } of tasks) {
-      const { definition } = call;
       items.push(item);
-      ids.push(definition[0]);
-      isMixed ||= definition[0] !== id;
-      carries ||= carried !== undefined;
-      if (!this.#known.has(definition[0])) (definitions ??= []).push(definition);
+      if (carried !== undefined) carries = true;
+      const { definition } = call;
+      if (definition[0] === known) continue;
+      known = definition[0];
+      if (known !== id) isMixed = true;
+      if (!this.#known.has(known)) (definitions ??= []).push(definition);
     }
-    const calls = isMixed ? ids : id;
-    const transferList = tasks.flatMap(({ transferList: list }) => list ?? []);
+    const calls = isMixed ? tasks.map(({ call }) => call.definition[0]) : id;
+    // A task with such a list travels alone.
+    const transferList = tasks[0]?.transferList ?? [];
     if (carries)
       return { frame: [first, calls, items, definitions, tasks.map(({ carried }) => carried)], transferList };
     return {
