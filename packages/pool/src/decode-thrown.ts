@@ -12,6 +12,30 @@ export function decodeThrown(encoded: EncodedThrown): unknown {
   return encoded.kind === 'value' ? encoded.value : decodeError(encoded);
 }
 
+/** A function that is running now, and was called by nothing of interest: a reaction of a promise. */
+export type Reaction = () => unknown;
+
+/**
+ * Like {@link decodeThrown}, with what is known of the asynchronous callers on this side added to the stack of the other one.
+ * It is known within a reaction of the promise they await (see `PoolTask.fail`).
+ */
+export function decodeThrownHere(encoded: EncodedThrown, reaction: Reaction): unknown {
+  const thrown = decodeThrown(encoded);
+  if (encoded.kind === 'error' && thrown instanceof Error) {
+    define(thrown, 'stack', `${thrown.stack ?? ''}${asyncCallers(reaction)}`);
+  }
+  return thrown;
+}
+
+/** What is below the reaction on the stack, if V8 knows anything of that. */
+function asyncCallers(reaction: Reaction): string {
+  const here: { readonly stack?: unknown } = {};
+  Error.captureStackTrace(here, reaction);
+  const { stack } = here;
+  const start = typeof stack === 'string' ? stack.indexOf('\n') : -1;
+  return start === -1 ? '' : (stack as string).slice(start);
+}
+
 function decodeError(encoded: EncodedError): Error {
   const error = create(encoded);
   define(error, 'stack', encoded.stack ?? `${encoded.name}: ${encoded.message}`);

@@ -11,13 +11,14 @@ export class PoolQueueFullError extends QueueFullError {
   }
 }
 
-/** A task ran longer than its timeout; its worker was ended. Code `PERF_POOL_TASK_TIMEOUT`. */
+/** A task ran longer than its timeout, and was ended with its worker. Code `PERF_POOL_TASK_TIMEOUT`. */
 export class TaskTimeoutError extends TimeoutError {
   /** The export that was running. */
   readonly task: string;
 
-  constructor(task: string, timeout: number) {
-    super(`task \`${task}\` ran longer than ${timeout} ms; its worker was ended`, {
+  constructor(task: string, timeout: number, from: 'start' | 'submit' = 'start') {
+    const what = from === 'start' ? 'ran longer than' : 'was not done within';
+    super(`task \`${task}\` ${what} ${timeout} ms`, {
       timeout,
       code: 'PERF_POOL_TASK_TIMEOUT',
     });
@@ -152,4 +153,16 @@ function describeExit({ exitCode, signalCode, error }: WorkerExit): string {
   if (signalCode !== undefined) return `signal ${signalCode}`;
   const why = error?.value instanceof Error ? `: ${error.value.message}` : '';
   return exitCode === undefined ? `not started${why}` : `exit code ${exitCode}${why}`;
+}
+
+/** What ended a worker that was not ended by its pool. */
+export type CrashCause = 'exit' | 'error' | 'memory' | 'signal' | 'start';
+
+/** @param state what the worker was doing */
+export function crashCause({ signalCode, error }: WorkerExit, state: string): CrashCause {
+  if (state === 'starting') return 'start';
+  if (signalCode !== undefined) return 'signal';
+  if (error === undefined) return 'exit';
+  const { code } = Object(error.value) as { readonly code?: unknown };
+  return code === 'ERR_WORKER_OUT_OF_MEMORY' ? 'memory' : 'error';
 }

@@ -1,3 +1,4 @@
+import type { Call } from './call-table.ts';
 import { ChunkSizer } from './chunk-sizer.ts';
 import { AsyncChunks, type Chunk, chunksOf } from './chunks.ts';
 import { TaskCloneError } from './errors.ts';
@@ -9,8 +10,7 @@ import { readReply } from './read-reply.ts';
 export interface PoolMapSettings<T> {
   /** Has a chunk run on one worker. `waitSignal` ends it only while it waits. */
   readonly runChunk: (chunk: Chunk<T>, waitSignal: AbortSignal) => Promise<Reply>;
-  readonly url: string;
-  readonly name: string;
+  readonly call: Call;
   readonly workers: number;
   readonly chunkSize: 'auto' | number;
   readonly ordered: boolean;
@@ -41,7 +41,7 @@ export async function* poolMap<T>(
   );
   for await (const { replies, failure } of outcomes) {
     for (const reply of replies) {
-      for (const result of readReply(reply, settings)) {
+      for (const result of readReply(reply, settings.call)) {
         // Between two results of a chunk nobody else looks.
         signal?.throwIfAborted();
         yield result;

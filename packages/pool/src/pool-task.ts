@@ -1,39 +1,44 @@
 import type { Transferable } from 'node:worker_threads';
 import { type AbortGroups, type Timer, startTimer } from '@perf/core';
-import type { Reply } from './frame.ts';
+import type { Call } from './call-table.ts';
+import type { Reaction } from './decode-thrown.ts';
+import type { Carried, Outcome } from './frame.ts';
+import { failureError } from './read-reply.ts';
 import { Waiting } from './wait-queue.ts';
+import type { WorkerSlot } from './worker-slot.ts';
 
 /** Which tasks end with which signal. */
 export type TaskSignals = AbortGroups<PoolTask>;
 
 /** What is asked of a pool. */
 export interface TaskRequest {
-  /** The module. */
-  readonly url: string;
-  /** The export to call. */
-  readonly name: string;
-  /** What to call it with, one after the other, on one worker. */
-  readonly items: readonly unknown[];
-  /** Milliseconds from the start. */
+  readonly call: Call;
+  /** What to call it with. */
+  readonly item: unknown;
+  /** Milliseconds from the start, or from the submission. */
   readonly timeout: number;
+  readonly timeoutFrom: 'start' | 'submit';
   readonly priority: number;
+  /** Whether it may be started again when its worker is lost. */
+  readonly restartable: boolean;
+  readonly carried?: Carried | undefined;
   readonly transferList?: readonly Transferable[] | undefined;
   /** Ends it, whether it waits or runs. */
   readonly signal?: AbortSignal | undefined;
   /** Ends it only while it waits. */
   readonly waitSignal?: AbortSignal | undefined;
-  /** Makes of the reply what the task resolves with; what it throws, the task rejects with. */
-  readonly read: (reply: Reply, request: TaskRequest) => unknown;
 }
 
-/** Something that was submitted: waiting, then running, then settled, exactly once. */
+/** Something that was submitted: waiting, then sent to a worker, then settled, exactly once. */
 export class PoolTask extends Waiting {
   readonly request: TaskRequest;
   readonly promise: Promise<unknown>;
   readonly submittedAt: number;
-  startedAt = 0;
-  state: 'waiting' | 'running' | 'settled' = 'waiting';
-  /** How many workers ended before they started it. */
+  state: 'waiting' | 'sent' | 'settled' = 'waiting';
+  /** Where it was sent. */
+  slot: WorkerSlot | undefined;
+  sequence = 0;
+  /** How many workers ended when it was their turn to start it, or, if it is restartable, while they ran it. */
   unlucky = 0;
   readonly #signals: TaskSignals;
   #resolve!: (value: unknown) => void;
@@ -53,40 +58,86 @@ export class PoolTask extends Waiting {
     signals.add(request.waitSignal, this);
   }
 
-  /** It leaves the queue for a worker. */
-  start(now: number, onTimeout: () => void): void {
-    this.state = 'running';
-    this.startedAt = now;
-    this.#signals.delete(this.request.waitSignal, this);
-    this.#timer = startTimer(onTimeout, this.request.timeout);
+  get call(): Call {
+    return this.request.call;
   }
 
-  /** It goes back to the queue: its worker ended before it could start. */
-  unstart(): void {
+  get item(): unknown {
+    return this.request.item;
+  }
+
+  get carried(): Carried | undefined {
+    return this.request.carried;
+  }
+
+  get transferList(): readonly Transferable[] | undefined {
+    return this.request.transferList;
+  }
+
+  /** Milliseconds it may run. */
+  get timeout(): number {
+    return this.request.timeoutFrom === 'start' ? this.request.timeout : Infinity;
+  }
+
+  /** It cannot share a frame: nobody knows how long a chunk takes, and a list of what to move can be wrong. */
+  get isAlone(): boolean {
+    return this.transferList !== undefined || this.call.mode !== 'one';
+  }
+
+  /** Ends it at `timeout` milliseconds from now, whether it waits or runs. */
+  limit(onTimeout: () => void): void {
+    if (this.request.timeoutFrom === 'submit') this.#timer = startTimer(onTimeout, this.request.timeout);
+  }
+
+  /** It leaves the queue for a worker. */
+  send(slot: WorkerSlot, sequence: number): void {
+    this.state = 'sent';
+    this.slot = slot;
+    this.sequence = sequence;
+    this.#signals.delete(this.request.waitSignal, this);
+  }
+
+  /** It goes back to the queue: it was not started, or may be started again. */
+  unsend(): void {
     this.state = 'waiting';
-    this.unlucky++;
-    this.#timer?.cancel();
+    this.slot = undefined;
     this.#signals.add(this.request.waitSignal, this);
   }
 
-  resolve(reply: Reply): void {
-    this.#settle();
-    try {
-      this.#resolve(this.request.read(reply, this.request));
-    } catch (error) {
-      this.#reject(error);
+  settle(outcome: Outcome): void {
+    const failure = outcome[1];
+    if (failure !== undefined) {
+      this.fail((reaction) => failureError(failure, this.call, reaction));
+      return;
     }
+    this.#end();
+    this.#resolve(outcome[0]);
   }
 
   reject(reason: unknown): void {
-    this.#settle();
+    this.#end();
     this.#reject(reason);
   }
 
-  #settle(): void {
+  /**
+   * Rejects with an error that is made where V8 knows who awaits the promise: within a reaction whose promise this one follows. Its stack tells of the
+   * asynchronous callers, which would otherwise have to be captured with each task.
+   */
+  fail(make: (reaction: Reaction) => unknown): void {
+    this.#end();
+    const raise = (): never => {
+      throw make(raise);
+    };
+    // One turn of the microtask queue later, this one follows the other.
+    this.#resolve(Promise.resolve().then(nothing).then(raise));
+  }
+
+  #end(): void {
     this.state = 'settled';
     this.#timer?.cancel();
     this.#signals.delete(this.request.signal, this);
     this.#signals.delete(this.request.waitSignal, this);
   }
 }
+
+function nothing(): void {}

@@ -5,7 +5,13 @@ import type { WorkerPool } from './worker-pool.ts';
 const INSTRUMENTS = {
   'perf.pool.workers': { kind: 'upDownCounter', unit: '{worker}', description: 'Workers that exist' },
   'perf.pool.workers.busy': { kind: 'upDownCounter', unit: '{worker}', description: 'Workers that run a task' },
-  'perf.pool.workers.lost': { kind: 'counter', unit: '{worker}', description: 'Workers that ended by themselves' },
+  'perf.pool.workers.lost': {
+    kind: 'counter',
+    unit: '{worker}',
+    description: 'Workers that ended by themselves, by cause',
+  },
+  'perf.pool.worker.utilization': { kind: 'gauge', unit: '1', description: 'Share of its life a worker ran tasks' },
+  'perf.pool.frames': { kind: 'counter', unit: '{frame}', description: 'Messages that took tasks to workers' },
   'perf.pool.queue.size': { kind: 'upDownCounter', unit: '{task}', description: 'Tasks that wait for a worker' },
   'perf.pool.tasks': { kind: 'counter', unit: '{task}', description: 'Tasks that have ended, by outcome' },
 } as const;
@@ -29,6 +35,7 @@ export class PoolTelemetry implements DurationObserver {
   readonly #meter = new LazyMeter('@perf/pool');
   readonly #wait: LazyHistogram;
   readonly #run: LazyHistogram;
+  readonly #frame: LazyHistogram;
 
   constructor(name: string) {
     this.#attributes = { 'perf.pool.name': name };
@@ -38,6 +45,11 @@ export class PoolTelemetry implements DurationObserver {
       description: 'Time tasks wait for a worker',
     });
     this.#run = this.#meter.histogram('perf.pool.task.duration', { ...advice, description: 'Time tasks run' });
+    this.#frame = this.#meter.histogram('perf.pool.frame.tasks', {
+      unit: '{task}',
+      description: 'Tasks that travel together',
+      advice: { explicitBucketBoundaries: [1, 2, 4, 8, 16, 32, 64, 128, 256] },
+    });
   }
 
   /** Reports the numbers of a pool whenever an SDK collects. Returns what stops it. */
@@ -46,8 +58,14 @@ export class PoolTelemetry implements DurationObserver {
     return this.#meter.observe(pool, INSTRUMENTS, (owner, observe) => {
       const stats = owner.stats();
       observe('perf.pool.workers', stats.workers, attributes);
-      observe('perf.pool.workers.busy', stats.running, attributes);
-      observe('perf.pool.workers.lost', stats.workersLost, attributes);
+      observe('perf.pool.workers.busy', stats.busy, attributes);
+      observe('perf.pool.frames', stats.frames, attributes);
+      for (const [cause, count] of Object.entries(stats.crashes)) {
+        observe('perf.pool.workers.lost', count, { ...attributes, 'perf.pool.cause': cause });
+      }
+      for (const { index, utilization } of stats.perWorker) {
+        observe('perf.pool.worker.utilization', utilization, { ...attributes, 'perf.pool.worker': index });
+      }
       observe('perf.pool.queue.size', stats.waiting, attributes);
       for (const outcome of OUTCOMES) {
         observe('perf.pool.tasks', stats[outcome], { ...attributes, 'perf.pool.outcome': ATTRIBUTE[outcome] });
@@ -55,9 +73,13 @@ export class PoolTelemetry implements DurationObserver {
     });
   }
 
+  /** Whether an SDK wants spans. */
+  get traces(): boolean {
+    return this.#tracer.current() !== undefined;
+  }
+
   /** Runs `work` in a span of its own. */
   traced<R>(task: string, work: () => R): R {
-    if (this.#tracer.current() === undefined) return work();
     const attributes = { ...this.#attributes, 'perf.pool.task': task };
     return this.#tracer.span('perf.pool.run', { attributes }, work);
   }
@@ -68,5 +90,9 @@ export class PoolTelemetry implements DurationObserver {
 
   ran(duration: number): void {
     this.#run.record(duration / 1_000, this.#attributes);
+  }
+
+  sent(tasks: number): void {
+    this.#frame.record(tasks, this.#attributes);
   }
 }

@@ -1,13 +1,13 @@
 import { AbortGroups, type Clock, ClosedError } from '@perf/core';
+import { Deadlines } from './deadlines.ts';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
-import type { Reply } from './frame.ts';
-import { IdleWorkers } from './idle-workers.ts';
+import { FRAME_TIME, joins, largestFrame } from './frame-size.ts';
 import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
 import type { TaskLog } from './task-log.ts';
-import { WaitQueue } from './wait-queue.ts';
-import { workersToStart } from './worker-count.ts';
-import { InputFailure, type WorkerHandle } from './worker-handle.ts';
-import { WorkerSlot } from './worker-slot.ts';
+import { TaskQueue } from './task-queue.ts';
+import { type Answer, InputFailure, type WorkerHandle } from './worker-handle.ts';
+import { Workers } from './workers.ts';
+import type { WorkerSlot } from './worker-slot.ts';
 
 /** What a {@link Scheduler} goes by. */
 export interface SchedulerSettings {
@@ -18,57 +18,72 @@ export interface SchedulerSettings {
   readonly idleTimeout: number;
   readonly maxQueue: number;
   readonly maxTasksPerWorker: number;
+  readonly maxHeapPerWorker: number;
+  /** Whether tasks that are submitted together may travel together. */
+  readonly coalesce: boolean;
   readonly startWorker: () => WorkerHandle;
   readonly clock: Clock;
   readonly log: TaskLog;
 }
 
-/** A task whose workers ended this often before they started it is given up: it may be what ends them. */
+/** A task whose workers ended this often when it was its turn is given up: it may be what ends them. */
 const MAX_UNLUCKY = 2;
+/** One frame runs on a worker, and one waits for it there: it is never idle between two. */
+const MAX_FRAMES = 2;
 
 /**
- * The queue and the workers of a pool, and what goes from one to the other.
+ * The queue of a pool, and what goes from it to the workers and back.
  *
- * Invariants: there are never more than `maxWorkers` workers, those that are ending included; a task is on one worker at most and starts at most once;
- * a worker whose task was given up (timeout, abort) is not used again, and its place is free only when it is gone.
+ * Invariants: there are never more than `maxWorkers` workers, those that are ending included; a task is on one worker at most and starts at most once, unless
+ * it said that it may start again; a worker is ended only when the task it runs at that moment is given up, and its place is free only when it is gone.
  */
 export class Scheduler {
   readonly #settings: SchedulerSettings;
-  readonly #queue = new WaitQueue<PoolTask>();
-  readonly #slots = new Set<WorkerSlot>();
+  readonly #queue = new TaskQueue();
   readonly #signals: TaskSignals = new AbortGroups((tasks, reason) => this.#abort(tasks, reason));
-  readonly #idle: IdleWorkers;
+  readonly #workers: Workers;
+  readonly #deadlines: Deadlines;
   readonly #ended = Promise.withResolvers<void>();
   #drained: PromiseWithResolvers<void> | undefined;
-  #starting = 0;
-  #running = 0;
-  #stopping = 0;
-  #sequence = 0;
+  /** Tasks that were sent and are not settled. */
+  #sent = 0;
+  #pumpIsDue = false;
   #closed = false;
 
   constructor(settings: SchedulerSettings) {
     this.#settings = settings;
-    this.#idle = new IdleWorkers({
-      idleTimeout: settings.idleTimeout,
-      clock: settings.clock,
-      hasSpare: () => !this.#closed && this.#slots.size - this.#stopping > settings.minWorkers,
-      retire: (slot) => this.#stop(slot),
+    this.#deadlines = new Deadlines(settings.clock, {
+      collect: (slot) => this.#collect(slot),
+      timedOut: (task) => this.#timedOut(task),
+      stuck: (slot) => {
+        slot.isStuck = true;
+        this.#recall(slot);
+      },
+      unresponsive: (slot) => {
+        this.#recall(slot);
+        this.#workers.stop(slot);
+      },
     });
-    this.#startWorkers();
+    this.#workers = new Workers(settings, {
+      ready: (slot) => this.#release(slot),
+      rung: (slot) => this.#collect(slot),
+      startFailed: (error) => this.#startFailed(error),
+      exited: (slot, exit) => this.#exited(slot, exit),
+    });
+    this.#workers.start(0);
   }
 
   get closed(): boolean {
     return this.#closed;
   }
 
+  get workers(): Workers {
+    return this.#workers;
+  }
+
   get counts(): { readonly [K in 'workers' | 'idle' | 'starting' | 'running' | 'waiting']: number } {
-    return {
-      workers: this.#slots.size,
-      idle: this.#idle.size,
-      starting: this.#starting,
-      running: this.#running,
-      waiting: this.#queue.size,
-    };
+    const { size, idle, starting } = this.#workers;
+    return { workers: size, idle: idle.size, starting, running: this.#sent, waiting: this.#queue.size };
   }
 
   /** @throws what refuses the task: a `ClosedError`, a {@link PoolQueueFullError}, or the reason of its signal */
@@ -78,20 +93,21 @@ export class Scheduler {
     request.waitSignal?.throwIfAborted();
     const { maxQueue, maxWorkers, component, clock, log } = this.#settings;
     // A task that a worker is free for, or can be started for, does not count as waiting.
-    if (options?.unbounded !== true && this.#queue.size + this.#running >= maxWorkers + maxQueue) {
+    if (options?.unbounded !== true && this.#queue.size + this.#sent >= maxWorkers + maxQueue) {
       log.refused();
       throw new PoolQueueFullError(component, { pending: this.#queue.size, limit: maxQueue });
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);
+    if (request.timeoutFrom === 'submit') task.limit(() => this.#timedOut(task));
     this.#queue.push(task, request.priority, now);
-    this.#pump();
+    this.#pumpSoon();
     return task.promise;
   }
 
   /** Resolves when nothing waits and nothing runs. */
   drain(): Promise<void> {
-    if (this.#queue.size + this.#running === 0) return Promise.resolve();
+    if (this.#queue.size + this.#sent === 0) return Promise.resolve();
     this.#drained ??= Promise.withResolvers();
     return this.#drained.promise;
   }
@@ -99,185 +115,239 @@ export class Scheduler {
   /** Takes no more; resolves when everything has been done, or refused if `force`, and the last worker is gone. */
   close(force: boolean): Promise<void> {
     this.#closed = true;
-    this.#idle.close();
+    this.#workers.close();
     if (force) {
       for (let task = this.#queue.shift(); task; task = this.#queue.shift()) task.reject(this.#closedError());
-      for (const { task } of this.#slots) if (task?.state === 'running') this.#giveUp(task, this.#closedError());
+      for (const slot of this.#workers) this.#collect(slot);
+      for (const slot of this.#workers) {
+        for (const task of slot.abandon()) {
+          this.#sent--;
+          task.reject(this.#closedError());
+        }
+        this.#workers.stop(slot);
+      }
     }
     this.#checkIdle();
     return this.#ended.promise;
   }
 
-  #pump(): void {
-    for (let next = this.#queue.peek(); next; next = this.#queue.peek()) {
-      const slot = this.#idle.pop();
-      if (slot === undefined) break;
-      this.#queue.remove(next);
-      this.#start(next, slot);
-    }
-    this.#startWorkers();
-  }
-
-  #startWorkers(): void {
-    const { minWorkers, maxWorkers, startWorker } = this.#settings;
-    const count = workersToStart({
-      waiting: this.#queue.size,
-      free: this.#idle.size + this.#starting,
-      existing: this.#slots.size,
-      minWorkers: this.#closed ? 0 : minWorkers,
-      maxWorkers,
+  /** After everything that is submitted together: only then is it known what can travel together. */
+  #pumpSoon(): void {
+    if (this.#pumpIsDue) return;
+    this.#pumpIsDue = true;
+    queueMicrotask(() => {
+      this.#pumpIsDue = false;
+      this.#pump();
     });
-    for (let index = 0; index < count; index++) {
-      const slot = new WorkerSlot(startWorker());
-      this.#slots.add(slot);
-      this.#starting++;
-      this.#settings.log.workerStarted();
-      void slot.handle.exited.then((exit) => this.#exited(slot, exit));
-      void this.#boot(slot);
-    }
   }
 
-  async #boot(slot: WorkerSlot): Promise<void> {
+  #pump(): void {
+    while (this.#queue.size > 0) {
+      const slot = this.#workers.idle.pop() ?? this.#spare();
+      if (slot === undefined) break;
+      this.#fill(slot);
+    }
+    this.#workers.start(this.#queue.size);
+  }
+
+  /** A worker that will soon be done with what it has. */
+  #spare(): WorkerSlot | undefined {
+    if (!this.#settings.coalesce) return undefined;
+    // When there is work for everyone, nobody would have been faster.
+    const soon = this.#queue.size > this.#workers.size ? 2 * FRAME_TIME : FRAME_TIME;
+    for (const slot of this.#workers) {
+      if (slot.state !== 'busy' || slot.isStuck || slot.frames >= MAX_FRAMES) continue;
+      if (slot.inFlight >= slot.handle.window) continue;
+      if (slot.served < this.#settings.maxTasksPerWorker && slot.estimate <= soon) return slot;
+    }
+    return undefined;
+  }
+
+  #fill(slot: WorkerSlot): void {
+    const { coalesce, maxWorkers, maxTasksPerWorker } = this.#settings;
+    const room = Math.min(slot.handle.window - slot.inFlight, maxTasksPerWorker - slot.served);
+    const most = coalesce ? Math.min(room, largestFrame(this.#queue.size, maxWorkers)) : 1;
+    const first = this.#queue.shift() as PoolTask;
+    const tasks = [first];
+    let time = first.call.estimate ?? Infinity;
+    let next = first.isAlone ? undefined : this.#queue.peek();
+    while (next !== undefined && tasks.length < most) {
+      const { estimate } = next.call;
+      if (!joins(time, { estimate, isAlone: next.isAlone })) break;
+      this.#queue.remove(next);
+      tasks.push(next);
+      time += estimate as number;
+      next = this.#queue.peek();
+    }
+    this.#send(slot, tasks, first.call.mode === 'one' ? time : Infinity);
+    this.#afterSend(slot);
+  }
+
+  #send(slot: WorkerSlot, tasks: readonly PoolTask[], estimate: number): void {
     try {
-      await slot.handle.opened;
+      const startedAt = this.#settings.clock.now();
+      slot.send(tasks, { estimate, now: startedAt });
+      const copyTime = (this.#settings.clock.now() - startedAt) / tasks.length;
+      for (const { call } of tasks) call.learnCopy(copyTime);
     } catch (error) {
-      await slot.handle.exited;
-      this.#startFailed(error);
+      if (!(error instanceof InputFailure)) throw error;
+      const [task] = tasks as [PoolTask];
+      // Nothing of it was sent: one of the inputs cannot be cloned, and only that one fails.
+      if (tasks.length > 1) for (const each of tasks) this.#send(slot, [each], estimate / tasks.length);
+      else this.#fail(task, () => new TaskCloneError({ task: task.call.name, direction: 'input', cause: error.cause }));
       return;
     }
-    if (slot.state !== 'starting') return;
-    this.#starting--;
-    this.#release(slot);
+    this.#sent += tasks.length;
+    slot.state = 'busy';
+    this.#settings.log.sent(tasks.length);
   }
 
-  /** Tasks are left to the workers that live; without any, they would wait for ever. No other is started by this: it would fail as well. */
-  #startFailed(error: unknown): void {
-    if (this.#slots.size === 0) {
-      for (let task = this.#queue.shift(); task; task = this.#queue.shift()) this.#reject(task, error);
-    }
+  #afterSend(slot: WorkerSlot): void {
+    if (slot.inFlight === 0) this.#release(slot);
+    else this.#deadlines.watch(slot);
+  }
+
+  #collect(slot: WorkerSlot): void {
+    slot.collect((task, answer) => this.#finish(task, answer));
+    if (slot.state !== 'busy') return;
+    if (slot.inFlight === 0) this.#release(slot);
+    else if (this.#queue.size > 0) this.#pumpSoon();
     this.#checkIdle();
   }
 
-  #start(task: PoolTask, slot: WorkerSlot): void {
-    const now = this.#settings.clock.now();
-    const { url, name, items, timeout } = task.request;
-    this.#sequence = (this.#sequence + 1) | 0;
-    slot.state = 'busy';
-    slot.task = task;
-    slot.frame = { kind: 'frame', sequence: this.#sequence, url, name, items };
-    slot.served += items.length;
-    this.#running++;
-    this.#settings.log.started(now - task.submittedAt);
-    task.start(now, () => {
-      this.#settings.log.timedOut();
-      this.#giveUp(task, new TaskTimeoutError(name, timeout));
+  #finish(task: PoolTask, { outcome, startedAt, endedAt }: Answer): void {
+    const runTime = Math.max(0, endedAt - startedAt);
+    this.#sent--;
+    (task.slot as WorkerSlot).busyTime += runTime;
+    if (task.call.mode === 'one') task.call.learn(runTime);
+    if (outcome === undefined) return;
+    this.#settings.log.finished(outcome, {
+      mode: task.call.mode,
+      waited: Math.max(0, startedAt - task.submittedAt),
+      ran: runTime,
     });
-    void this.#execute(task, slot);
+    task.settle(outcome);
   }
 
-  async #execute(task: PoolTask, slot: WorkerSlot): Promise<void> {
-    let reply: Reply | undefined;
-    let failure: unknown;
-    try {
-      reply = await slot.handle.send(slot.frame as NonNullable<WorkerSlot['frame']>, task.request.transferList);
-    } catch (error) {
-      failure = error;
-    }
-    // Of a worker that is ending, `exited` tells; of a task that was given up, nobody asks.
-    if (slot.state !== 'busy' || slot.task !== task) return;
-    if (reply !== undefined) this.#finish(task, reply);
-    else if (failure instanceof InputFailure) {
-      this.#reject(task, new TaskCloneError({ task: task.request.name, direction: 'input', cause: failure.cause }));
-    } else return;
-    slot.task = undefined;
-    this.#release(slot);
-  }
-
-  #finish(task: PoolTask, reply: Reply): void {
-    const { clock, log } = this.#settings;
-    this.#running--;
-    log.finished(reply, clock.now() - task.startedAt);
-    task.resolve(reply);
-  }
-
-  #reject(task: PoolTask, error: unknown): void {
-    if (task.state === 'running') this.#running--;
+  #fail(task: PoolTask, make: () => unknown): void {
+    if (task.state === 'sent') this.#sent--;
     this.#settings.log.failed();
-    task.reject(error);
+    task.fail(make);
   }
 
   /** A worker is free: for the next task, unless it has served its time. */
   #release(slot: WorkerSlot): void {
-    if (slot.served >= this.#settings.maxTasksPerWorker) this.#stop(slot);
-    else this.#idle.push(slot);
-    this.#pump();
+    const { maxTasksPerWorker, maxHeapPerWorker } = this.#settings;
+    this.#deadlines.forget(slot);
+    if (slot.served >= maxTasksPerWorker || slot.handle.heap > maxHeapPerWorker) this.#workers.stop(slot);
+    else this.#workers.idle.push(slot);
+    if (this.#queue.size > 0) this.#pumpSoon();
     this.#checkIdle();
   }
 
   #abort(tasks: readonly PoolTask[], reason: unknown): void {
     for (const task of tasks) {
+      if (task.state === 'settled') continue;
       this.#settings.log.aborted();
-      this.#giveUp(task, reason);
+      this.#giveUp(task);
+      task.reject(reason);
     }
-  }
-
-  /** The caller stops waiting. What runs cannot be stopped but with its worker. */
-  #giveUp(task: PoolTask, reason: unknown): void {
-    if (task.state === 'running') {
-      this.#running--;
-      for (const slot of this.#slots) if (slot.task === task) this.#stop(slot);
-    }
-    this.#queue.remove(task);
-    task.reject(reason);
     this.#checkIdle();
   }
 
-  #stop(slot: WorkerSlot): void {
-    if (slot.state === 'stopping') return;
-    if (slot.state === 'starting') this.#starting--;
-    this.#stopping++;
-    slot.task = undefined;
-    slot.stop();
+  #timedOut(task: PoolTask): void {
+    if (task.state === 'settled') return;
+    this.#settings.log.timedOut();
+    const { timeout, timeoutFrom } = task.request;
+    this.#giveUp(task);
+    task.fail(() => new TaskTimeoutError(task.call.name, timeout, timeoutFrom));
+    this.#checkIdle();
+  }
+
+  /** The caller stops waiting. What runs cannot be stopped but with its worker; its neighbours go elsewhere. */
+  #giveUp(task: PoolTask): void {
+    this.#queue.remove(task);
+    const { slot, sequence } = task;
+    if (task.state !== 'sent' || slot === undefined) return;
+    this.#sent--;
+    slot.drop(task);
+    if (slot.handle.revoke(sequence)) return;
+    // Now nothing else can start on this worker.
+    this.#recall(slot);
+    slot.collect((each, answer) => this.#finish(each, answer));
+    if (slot.has(sequence)) this.#workers.stop(slot);
+    else this.#collect(slot);
+  }
+
+  /** Takes back what a worker has not started. */
+  #recall(slot: WorkerSlot): void {
+    for (const task of slot.recall()) this.#requeue(task);
+    if (this.#queue.size > 0) this.#pumpSoon();
+  }
+
+  #requeue(task: PoolTask): void {
+    this.#sent--;
+    task.unsend();
+    const { waitSignal } = task.request;
+    if (waitSignal?.aborted === true) {
+      this.#settings.log.aborted();
+      task.reject(waitSignal.reason);
+    } else this.#queue.restore(task);
+  }
+
+  /** Tasks are left to the workers that live; without any, they would wait for ever. No other is started by this: it would fail as well. */
+  #startFailed(error: unknown): void {
+    if (this.#workers.size === 0) {
+      for (let task = this.#queue.shift(); task; task = this.#queue.shift()) this.#fail(task, () => error);
+    }
+    this.#checkIdle();
   }
 
   #exited(slot: WorkerSlot, exit: WorkerExit): void {
-    const { state, task } = slot;
-    this.#slots.delete(slot);
-    this.#idle.remove(slot);
-    if (state === 'stopping') this.#stopping--;
-    else this.#settings.log.workerLost();
-    if (state === 'starting') this.#starting--;
-    if (task !== undefined) this.#lost(task, slot, exit);
+    const { state } = slot;
+    this.#deadlines.forget(slot);
+    slot.collect((task, answer) => this.#finish(task, answer));
+    const unstarted = slot.recall();
+    const started = slot.abandon();
+    // The one whose turn it was may be what ended the worker, before it could say that it started.
+    const suspect = started.length === 0 ? unstarted[0] : undefined;
+    for (const task of started) if (!task.request.restartable || !this.#retry(task)) this.#lost(task, exit);
+    for (const task of unstarted) {
+      if (task !== suspect) this.#requeue(task);
+      else if (!this.#retry(task)) this.#lost(task, exit);
+    }
+    slot.handle.release();
     // A minimum is kept, but not by starting again and again what ends before it was of any use.
     if (state !== 'starting' && (slot.served > 0 || this.#queue.size > 0)) this.#pump();
     this.#checkIdle();
   }
 
-  #lost(task: PoolTask, slot: WorkerSlot, exit: WorkerExit): void {
-    const started = slot.frame === undefined || slot.handle.hasStarted(slot.frame);
-    if (started || task.unlucky >= MAX_UNLUCKY) {
-      this.#reject(task, new WorkerExitError(task.request.name, exit));
-      return;
-    }
-    if (task.request.waitSignal?.aborted === true) {
-      this.#abort([task], task.request.waitSignal.reason);
-      return;
-    }
-    this.#running--;
-    this.#queue.restore(task);
-    task.unstart();
+  #retry(task: PoolTask): boolean {
+    if (task.unlucky >= MAX_UNLUCKY) return false;
+    task.unlucky++;
+    this.#requeue(task);
+    return true;
+  }
+
+  #lost(task: PoolTask, exit: WorkerExit): void {
+    this.#fail(task, () => new WorkerExitError(task.call.name, exit));
   }
 
   #checkIdle(): void {
-    if (this.#queue.size + this.#running > 0) return;
-    this.#drained?.resolve();
+    if (this.#queue.size + this.#sent > 0) return;
+    this.#drained?.resolve(afterFailures());
     this.#drained = undefined;
     if (!this.#closed) return;
-    for (const slot of this.#slots) this.#stop(slot);
-    if (this.#slots.size === 0) this.#ended.resolve();
+    for (const slot of this.#workers) this.#workers.stop(slot);
+    if (this.#workers.size === 0) this.#ended.resolve();
   }
 
   #closedError(): ClosedError {
     return new ClosedError(this.#settings.component, 'PERF_POOL_CLOSED');
   }
+}
+
+/** A task that fails rejects a few turns of the microtask queue later (see `PoolTask.fail`): whoever waits for all of them comes after that. */
+async function afterFailures(): Promise<void> {
+  for (let turn = 0; turn < 6; turn++) await Promise.resolve();
 }

@@ -1,22 +1,23 @@
 import type { Options as TinypoolOptions } from 'tinypool';
 import { entryPath } from './entry-path.ts';
-import { TinypoolWorker } from './tinypool-worker.ts';
-import { ProcessTransport, ThreadTransport } from './transport.ts';
+import { ProcessWorker } from './process-worker.ts';
+import { ThreadWorker } from './thread-worker.ts';
 import type { WorkerHandle } from './worker-handle.ts';
 import type { ResolvedOptions } from './worker-pool-options.ts';
 
 /** What starts one more worker, each time it is called. */
 export function workerStarter(options: ResolvedOptions): () => WorkerHandle {
-  const { runtime, workerData, resourceLimits } = options;
+  const { runtime, workerData, resourceLimits, maxHeapPerWorker } = options;
+  const open = { workerData, tellHeap: maxHeapPerWorker !== Infinity };
   const filename = entryPath();
   // Both runtimes drop variables that are `undefined`.
   const env = options.env as Record<string, string>;
   if (runtime === 'worker_threads') {
     const settings: TinypoolOptions = { filename, runtime, env, ...(resourceLimits && { resourceLimits }) };
-    return () => new TinypoolWorker(settings, new ThreadTransport(workerData));
+    return () => new ThreadWorker(settings, open);
   }
   const settings = { filename, runtime, env, execArgv: [...process.execArgv, ...heapFlags(options)] };
-  return () => new TinypoolWorker(settings, new ProcessTransport(workerData));
+  return () => new ProcessWorker(settings, open);
 }
 
 /** V8's flags for what `resourceLimits` says: only threads take it as it is. */

@@ -1,5 +1,6 @@
 import { Histogram } from '@perf/core';
-import type { Reply } from './frame.ts';
+import { type CrashCause, type WorkerExit, crashCause } from './errors.ts';
+import type { CallMode, Outcome, Reply } from './frame.ts';
 
 /** What became of the tasks and workers of a pool, counted. */
 export interface TaskCounts {
@@ -15,10 +16,16 @@ export interface TaskCounts {
   readonly workersStarted: number;
   /** Workers that ended by themselves: crashed, out of memory, exited, could not start. */
   readonly workersLost: number;
+  /** Those, by what ended them. */
+  readonly crashes: Readonly<Record<CrashCause, number>>;
+  /** Messages that took tasks to workers. */
+  readonly frames: number;
+  /** Tasks that they took; chunks of `map` count once. */
+  readonly tasksSent: number;
   /** Milliseconds from submission to start; `NaN` before the first. */
   readonly waitP50: number;
   readonly waitP99: number;
-  /** Milliseconds from start to result, crossing included; `NaN` before the first. */
+  /** Milliseconds from start to end on the worker; `NaN` before the first. */
   readonly runP50: number;
   readonly runP99: number;
 }
@@ -27,6 +34,8 @@ export interface TaskCounts {
 export interface DurationObserver {
   waited(duration: number): void;
   ran(duration: number): void;
+  /** A message took this many tasks to a worker. */
+  sent(tasks: number): void;
 }
 
 /** Counts what becomes of the tasks and workers of a pool. */
@@ -41,24 +50,34 @@ export class TaskLog {
   #refused = 0;
   #workersStarted = 0;
   #workersLost = 0;
+  readonly #crashes = { exit: 0, error: 0, memory: 0, signal: 0, start: 0 };
+  #frames = 0;
+  #tasksSent = 0;
 
   constructor(observer: DurationObserver) {
     this.#observer = observer;
   }
 
-  started(waited: number): void {
-    this.#wait.record(waited);
-    this.#observer.waited(waited);
+  sent(tasks: number): void {
+    this.#frames++;
+    this.#tasksSent += tasks;
+    this.#observer.sent(tasks);
   }
 
-  finished(reply: Reply, duration: number): void {
-    const failures = reply.failures?.length ?? 0;
-    this.#failed += failures;
+  finished(outcome: Outcome, facts: { readonly mode: CallMode; readonly waited: number; readonly ran: number }): void {
+    if (outcome[1] !== undefined) this.#failed++;
+    else if (facts.mode === 'each') this.#countChunk(outcome[0] as Reply);
+    else this.#completed++;
+    this.#wait.record(facts.waited);
+    this.#run.record(facts.ran);
+    this.#observer.waited(facts.waited);
+    this.#observer.ran(facts.ran);
+  }
+
+  #countChunk({ results, failures = [] }: Reply): void {
+    this.#failed += failures.length;
     // A result that could not be cloned has a place among the results as well.
-    const unusable = reply.failures?.filter(({ index }) => index < reply.results.length).length ?? 0;
-    this.#completed += reply.results.length - unusable;
-    this.#run.record(duration);
-    this.#observer.ran(duration);
+    this.#completed += results.length - failures.filter(({ index }) => index < results.length).length;
   }
 
   failed(): void {
@@ -81,8 +100,10 @@ export class TaskLog {
     this.#workersStarted++;
   }
 
-  workerLost(): void {
+  /** @param state what it was doing */
+  workerLost(exit: WorkerExit, state: string): void {
     this.#workersLost++;
+    this.#crashes[crashCause(exit, state)]++;
   }
 
   counts(): TaskCounts {
@@ -94,6 +115,9 @@ export class TaskLog {
       refused: this.#refused,
       workersStarted: this.#workersStarted,
       workersLost: this.#workersLost,
+      crashes: { ...this.#crashes },
+      frames: this.#frames,
+      tasksSent: this.#tasksSent,
       waitP50: this.#wait.quantile(0.5),
       waitP99: this.#wait.quantile(0.99),
       runP50: this.#run.quantile(0.5),

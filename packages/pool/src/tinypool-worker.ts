@@ -2,10 +2,13 @@ import type { MessagePort, Transferable } from 'node:worker_threads';
 import { MAX_TIMER_DELAY } from '@perf/core';
 import { type Options as TinypoolOptions, Tinypool } from 'tinypool';
 import { type WorkerExit, WorkerStartError } from './errors.ts';
-import { encodeThrown } from './encode-thrown.ts';
-import { type Frame, NOT_OPENED, type Reply } from './frame.ts';
-import type { Transport } from './transport.ts';
-import { InputFailure, WorkerGone, type WorkerHandle } from './worker-handle.ts';
+import { NOT_OPENED } from './frame.ts';
+
+/** What opens a worker. */
+export interface FirstMessage {
+  readonly message: unknown;
+  readonly transferList: readonly Transferable[];
+}
 
 type Thread = Tinypool['threads'][number];
 
@@ -19,18 +22,18 @@ const UNEXPECTED_EXIT = 'Worker exited unexpectedly';
  * tasks whose thread exits, brings a destroyed pool back to life, and kills the worker of a result that cannot be cloned. Here it starts one worker, wakes
  * it for each frame and ends it. What it lacks is added: the end of the worker is always noticed, exactly once, with its exit code.
  */
-export class TinypoolWorker implements WorkerHandle {
+export class TinypoolWorker {
+  /** Resolves when the dispatcher took the first message. Rejects with a `WorkerStartError`, after {@link TinypoolWorker.exited}, when it never will. */
   readonly opened: Promise<void>;
+  /** Resolves when the worker is gone, for whatever reason. Never rejects. */
   readonly exited: Promise<WorkerExit>;
   readonly #pool: Tinypool;
-  readonly #transport: Transport;
   #resolveExited!: (exit: WorkerExit) => void;
   /** It has ended or is about to: what Tinypool says of a task from now on is about that, not about the task. */
   #ending = false;
   #error: { readonly value: unknown } | undefined;
 
-  constructor(options: TinypoolOptions, transport: Transport) {
-    this.#transport = transport;
+  constructor(options: TinypoolOptions, first: FirstMessage) {
     this.exited = new Promise((resolve) => (this.#resolveExited = resolve));
     this.#pool = new Tinypool({
       ...options,
@@ -46,53 +49,30 @@ export class TinypoolWorker implements WorkerHandle {
     });
     // Without a listener, a worker that ends while idle would be an uncaught exception here.
     this.#pool.on('error', () => {});
-    this.opened = this.#open();
+    this.opened = this.#open(first);
     // Its outcome is for whoever asks.
     this.opened.catch(() => {});
   }
 
-  async send(frame: Frame, transferList: readonly Transferable[] | undefined): Promise<Reply> {
-    let answer: unknown;
-    try {
-      const list = this.#transport.moves(transferList);
-      answer = await this.#pool.run(this.#transport.encode(frame), list && { transferList: list });
-    } catch (error) {
-      throw this.#ending ? new WorkerGone() : new InputFailure(error);
-    }
-    const reply = answer === NOT_OPENED ? undefined : this.#decode(answer);
-    if (reply !== undefined) return reply;
-    this.terminate();
-    throw new WorkerGone();
+  /** Has the dispatcher take one more message. Rejects when the worker ends instead. */
+  run(message: unknown): Promise<unknown> {
+    return this.#pool.run(message);
   }
 
-  #decode(answer: unknown): Reply | undefined {
-    try {
-      return this.#transport.decode(answer);
-    } catch (error) {
-      // Cloned over there, and not to be read here.
-      const thrown = encodeThrown(error, () => true);
-      return { results: [], failures: [{ index: 0, what: 'result', thrown }], elapsed: 0 };
-    }
-  }
-
-  hasStarted(frame: Frame): boolean {
-    return this.#transport.hasStarted(frame);
-  }
-
+  /** Ends it at once. Idempotent. */
   terminate(): void {
     if (this.#ending) return;
     this.#ending = true;
     this.#pool.destroy().catch(() => {});
   }
 
-  async #open(): Promise<void> {
+  async #open({ message, transferList }: FirstMessage): Promise<void> {
     try {
-      const { message, transferList } = this.#transport.open();
       const answer = this.#pool.run(message, { transferList: transferList as MessagePort[] });
       // Tinypool starts the worker within `run`.
       this.#watch(this.#pool.threads[0] as Thread);
       // Of a worker that ends before it is ready, Tinypool keeps the message for another one, which will never be.
-      if ((await Promise.race([answer, this.exited])) !== undefined) throw new WorkerGone();
+      if ((await Promise.race([answer, this.exited])) !== undefined) throw new Error(NOT_OPENED);
     } catch (error) {
       if (this.#pool.threads.length === 0 && !this.#ending) this.#exit({ value: error });
       this.terminate();
@@ -121,7 +101,6 @@ export class TinypoolWorker implements WorkerHandle {
     error: { readonly value: unknown } | undefined,
     how: { readonly exitCode?: number | null; readonly signalCode?: string | null | undefined } = {},
   ): void {
-    this.#transport.close();
     this.#resolveExited({
       exitCode: how.exitCode ?? undefined,
       signalCode: how.signalCode ?? undefined,

@@ -10,3 +10,10 @@ export class Transferred<R> {
     this.transferList = transferList;
   }
 }
+
+/** The value itself; what is to move with it is added to the list. */
+export function unwrap(value: unknown, transferList: Transferable[]): unknown {
+  if (!(value instanceof Transferred)) return value;
+  transferList.push(...value.transferList);
+  return value.value as unknown;
+}

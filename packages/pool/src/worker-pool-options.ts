@@ -2,7 +2,9 @@ import { isAbsolute } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { serialize } from 'node:v8';
 import {
+  checkBoolean,
   checkDuration,
+  checkFunction,
   checkLimit,
   checkName,
   checkOneOf,
@@ -49,6 +51,17 @@ export interface WorkerPoolOptions {
   readonly taskTimeout?: number;
   /** Tasks after which a worker is replaced by a fresh one. @default Infinity */
   readonly maxTasksPerWorker?: number;
+  /** Where a timeout counts from: the start of the task on a worker, or its submission, so that waiting counts too. @default 'start' */
+  readonly timeoutFrom?: 'start' | 'submit';
+  /** Bytes of heap after which a worker is replaced by a fresh one, when it has nothing to do. What was not collected yet counts. @default Infinity */
+  readonly maxHeapPerWorker?: number;
+  /** Whether short tasks that are submitted close together travel in one message. @default true */
+  readonly coalesce?: boolean;
+  /**
+   * Asked for each task when it is submitted; what it returns can be read in the worker with {@link carriedValue}, in everything the task does. Give it the value
+   * of an `AsyncLocalStorage`. It is cloned with the task.
+   */
+  readonly carry?: () => unknown;
   /** What each worker may use. @default Node's own limits */
   readonly resourceLimits?: WorkerResourceLimits;
   /** Given to each task as `context.workerData`: one copy per worker. @default undefined */
@@ -69,6 +82,10 @@ export interface ResolvedOptions {
   readonly maxQueue: number;
   readonly taskTimeout: number;
   readonly maxTasksPerWorker: number;
+  readonly timeoutFrom: 'start' | 'submit';
+  readonly maxHeapPerWorker: number;
+  readonly coalesce: boolean;
+  readonly carry: (() => unknown) | undefined;
   readonly resourceLimits: WorkerResourceLimits | undefined;
   readonly workerData: unknown;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -84,11 +101,17 @@ const OPTIONS = [
   'maxQueue',
   'taskTimeout',
   'maxTasksPerWorker',
+  'timeoutFrom',
+  'maxHeapPerWorker',
+  'coalesce',
+  'carry',
   'resourceLimits',
   'workerData',
   'env',
   'name',
 ];
+/** Where a timeout may count from. */
+export const TIMEOUT_FROM = ['start', 'submit'] as const;
 const THREAD_LIMITS = ['codeRangeSizeMb', 'stackSizeMb'];
 /** With less, V8 cannot even start a thread, and ends the whole process instead (seen below 4 on Node 24). */
 const LEAST_HEAP = 8;
@@ -99,7 +122,9 @@ export function resolveOptions(options: WorkerPoolOptions): ResolvedOptions {
   checkOptions('WorkerPool', options, OPTIONS);
   const { runtime = 'worker_threads', minWorkers = 0, idleTimeout = 30_000, maxQueue = Infinity } = options;
   const { taskTimeout = Infinity, maxTasksPerWorker = Infinity, name = 'worker-pool', env = process.env } = options;
-  const { filename, resourceLimits, workerData } = options;
+  const { filename, resourceLimits, workerData, carry, coalesce = true, timeoutFrom = 'start' } = options;
+  const { maxHeapPerWorker = Infinity } = options;
+  if (carry !== undefined) checkFunction('carry', carry);
   checkCount('minWorkers', minWorkers);
   const { maxWorkers = Math.max(minWorkers, recommendedConcurrency('cpu')) } = options;
   checkPositiveInteger('maxWorkers', maxWorkers);
@@ -117,6 +142,10 @@ export function resolveOptions(options: WorkerPoolOptions): ResolvedOptions {
     maxQueue: checkQueueLimit('maxQueue', maxQueue),
     taskTimeout: checkDuration('taskTimeout', taskTimeout),
     maxTasksPerWorker: checkLimit('maxTasksPerWorker', maxTasksPerWorker),
+    timeoutFrom: checkOneOf('timeoutFrom', timeoutFrom, TIMEOUT_FROM),
+    maxHeapPerWorker: checkLimit('maxHeapPerWorker', maxHeapPerWorker),
+    coalesce: checkBoolean('coalesce', coalesce),
+    carry,
     resourceLimits,
     workerData,
     env,

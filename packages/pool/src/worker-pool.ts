@@ -2,26 +2,30 @@ import type { Transferable } from 'node:worker_threads';
 import {
   type Closeable,
   type StatsSource,
+  activeSpanContext,
   checkBoolean,
   checkDuration,
   checkName,
+  checkOneOf,
   checkOptions,
   checkPositiveInteger,
+  checkRange,
   checkSignal,
   startTimer,
   systemClock,
 } from '@perf/core';
 import { checkPriority } from './check-waiting.ts';
 import { checkIterable } from './map-concurrent.ts';
-import type { Reply } from './frame.ts';
+import { type Call, CallTable } from './call-table.ts';
+import type { Carried, Reply } from './frame.ts';
+import { type RangeResult, type SharedView, planRanges, runPlan } from './map-range.ts';
 import { poolMap } from './pool-map.ts';
 import { PoolTelemetry } from './pool-telemetry.ts';
 import type { TaskRequest } from './pool-task.ts';
-import { readResult } from './read-reply.ts';
 import { Scheduler } from './scheduler.ts';
 import { workerStarter } from './start-worker.ts';
 import { type TaskCounts, TaskLog } from './task-log.ts';
-import { type ResolvedOptions, type WorkerPoolOptions, resolveOptions } from './worker-pool-options.ts';
+import { type ResolvedOptions, TIMEOUT_FROM, type WorkerPoolOptions, resolveOptions } from './worker-pool-options.ts';
 
 /** Options of {@link WorkerPool.run}. */
 export interface RunOptions {
@@ -31,6 +35,10 @@ export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds it may run. @default the pool's `taskTimeout` */
   readonly timeout?: number | undefined;
+  /** Where the timeout counts from. @default the pool's `timeoutFrom` */
+  readonly timeoutFrom?: 'start' | 'submit' | undefined;
+  /** Whether it may be started again, twice at most, when its worker is lost while it runs. @default false */
+  readonly restartable?: boolean | undefined;
   /** Who goes first: one point is worth one second of waiting. Any finite number. @default 0 */
   readonly priority?: number | undefined;
   /** What of the task moves to the worker instead of being copied. A child process copies everything. */
@@ -49,6 +57,30 @@ export interface MapOptions {
   readonly ordered?: boolean | undefined;
 }
 
+/** Options of {@link WorkerPool.mapRange}. */
+export interface MapRangeOptions {
+  /** The export of the module to call. @default 'default' */
+  readonly name?: string | undefined;
+  /** How many elements there are. @default the length of the arrays in `data` */
+  readonly length?: number | undefined;
+  /** The fewest elements to work on at once: so many that calling a function does not matter. @default 1 */
+  readonly grain?: number | undefined;
+  /** Ends it at once, with `signal.reason`, and the workers that are at it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds each worker may be at it. @default the pool's `taskTimeout` */
+  readonly timeout?: number | undefined;
+}
+
+/** How one worker is doing. */
+export interface WorkerStats {
+  /** Tells it apart from the others that live now: from 0, and free for another one when it is gone. */
+  readonly index: number;
+  /** The share of its life it ran tasks: from 0 to 1. */
+  readonly utilization: number;
+  /** Tasks it was given. */
+  readonly tasks: number;
+}
+
 /** Options of {@link WorkerPool.close}. */
 export interface PoolCloseOptions {
   /** Rejects everything that waits or runs with a `ClosedError` and ends the workers. @default false */
@@ -63,13 +95,18 @@ export interface PoolStats extends TaskCounts {
   readonly workers: number;
   readonly idle: number;
   readonly starting: number;
-  /** Tasks that run now. */
+  /** Workers that have tasks. */
+  readonly busy: number;
+  /** Tasks that run now, or were sent to a worker that runs another one. */
   readonly running: number;
   /** Tasks that wait now. */
   readonly waiting: number;
+  readonly perWorker: readonly WorkerStats[];
 }
 
-const RUN_OPTIONS = ['name', 'signal', 'timeout', 'priority', 'transferList'];
+const RUN_OPTIONS = ['name', 'signal', 'timeout', 'timeoutFrom', 'restartable', 'priority', 'transferList'];
+const MAP_RANGE_OPTIONS = ['name', 'length', 'grain', 'signal', 'timeout'];
+const NO_OPTIONS: RunOptions = {};
 const MAP_OPTIONS = ['name', 'chunkSize', 'signal', 'ordered'];
 const CLOSE_OPTIONS = ['force', 'timeout'];
 
@@ -80,6 +117,7 @@ const CLOSE_OPTIONS = ['force', 'timeout'];
  */
 export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   readonly #options: ResolvedOptions;
+  readonly #calls: CallTable;
   readonly #telemetry: PoolTelemetry;
   readonly #log: TaskLog;
   readonly #scheduler: Scheduler;
@@ -88,6 +126,7 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   /** Starts `minWorkers` workers. @throws RangeError, TypeError for a bad option */
   constructor(options: WorkerPoolOptions) {
     this.#options = resolveOptions(options);
+    this.#calls = new CallTable(this.#options.url);
     this.#telemetry = new PoolTelemetry(this.#options.name);
     this.#log = new TaskLog(this.#telemetry);
     this.#scheduler = new Scheduler({
@@ -111,26 +150,61 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
    * Rejects with what the function throws; with `signal.reason`; with a {@link TaskTimeoutError}, {@link PoolQueueFullError}, {@link TaskCloneError},
    * {@link TaskLoadError}, {@link WorkerExitError}, {@link WorkerStartError} or `ClosedError`.
    */
-  run<R = unknown>(task: unknown, options: RunOptions = {}): Promise<R> {
-    // Not an async function: the caller gets the promise of the task itself, which is settled before `drain` resolves.
+  run<R = unknown>(task: unknown, options: RunOptions = NO_OPTIONS): Promise<R> {
+    // Not an async function: the caller gets the promise of the task itself.
     try {
-      const request = this.#request(task, options);
-      const submit = (): Promise<R> => this.#scheduler.submit(request) as Promise<R>;
-      return this.#telemetry.traced(request.name, submit);
+      if (this.#telemetry.traces) {
+        return this.#telemetry.traced(options.name ?? 'default', () => this.#submit(task, options)) as Promise<R>;
+      }
+      return this.#submit(task, options) as Promise<R>;
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
-  #request(task: unknown, options: RunOptions): TaskRequest {
+  #submit(task: unknown, options: RunOptions): Promise<unknown> {
+    return this.#scheduler.submit(this.#request(task, options));
+  }
+
+  #request(item: unknown, options: RunOptions): TaskRequest {
     checkOptions('run()', options, RUN_OPTIONS);
     const { name = 'default', timeout = this.#options.taskTimeout, priority = 0, signal, transferList } = options;
+    const { timeoutFrom = this.#options.timeoutFrom, restartable = false } = options;
     checkName('name', name);
     checkDuration('timeout', timeout);
+    checkOneOf('timeoutFrom', timeoutFrom, TIMEOUT_FROM);
+    checkBoolean('restartable', restartable);
     checkPriority(priority);
     if (signal !== undefined) checkSignal('signal', signal);
-    const { url } = this.#options;
-    return { url, name, items: [task], timeout, priority, signal, transferList, read: readResult };
+    const call = this.#calls.get(name);
+    return { call, item, timeout, timeoutFrom, priority, restartable, carried: this.#carried(), signal, transferList };
+  }
+
+  #carried(): Carried | undefined {
+    const { carry } = this.#options;
+    const span = this.#telemetry.traces ? activeSpanContext() : undefined;
+    if (carry === undefined && span === undefined) return undefined;
+    return {
+      ...(carry && { value: carry() }),
+      ...(span && { span: { traceId: span.traceId, spanId: span.spanId, traceFlags: span.traceFlags } }),
+    };
+  }
+
+  /**
+   * Has each of `count` workers load the module and call `name` with `task`, so that the first real tasks do not wait for it: the workers are started if they
+   * are not there. Resolves when all of them did.
+   */
+  async warmUp(
+    task: unknown,
+    options: { readonly name?: string | undefined; readonly count?: number } = {},
+  ): Promise<void> {
+    checkOptions('warmUp()', options, ['name', 'count']);
+    const { name = 'default', count = this.#options.maxWorkers } = options;
+    checkName('name', name);
+    checkRange('count', checkPositiveInteger('count', count), { min: 1, max: this.#options.maxWorkers });
+    await this.#scheduler.workers.ensure(count);
+    const request = this.#request(task, { name });
+    await Promise.all(Array.from({ length: count }, () => this.#scheduler.submit(request, { unbounded: true })));
   }
 
   /**
@@ -153,15 +227,15 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     checkBoolean('ordered', ordered);
     if (signal !== undefined) checkSignal('signal', signal);
     if (chunkSize !== 'auto') checkPositiveInteger('chunkSize', chunkSize);
-    const { url, maxWorkers, taskTimeout } = this.#options;
-    const common = { url, name, priority: 0, signal, read: wholeReply };
+    const { maxWorkers, taskTimeout } = this.#options;
+    const call = this.#calls.get(name, 'each');
+    const common = { ...this.#background(call), signal };
     return poolMap(items, {
       runChunk: async (chunk, waitSignal) => {
-        const request = { ...common, items: chunk, timeout: taskTimeout * chunk.length, waitSignal };
+        const request = { ...common, item: chunk, timeout: taskTimeout * chunk.length, waitSignal };
         return (await this.#scheduler.submit(request, { unbounded: true })) as Reply;
       },
-      url,
-      name,
+      call,
       workers: maxWorkers,
       chunkSize,
       ordered,
@@ -169,8 +243,44 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     }) as AsyncGenerator<R, undefined, undefined>;
   }
 
+  #background(call: Call): Pick<TaskRequest, 'call' | 'timeoutFrom' | 'priority' | 'restartable' | 'carried'> {
+    return { call, timeoutFrom: 'start', priority: 0, restartable: false, carried: this.#carried() };
+  }
+
+  /**
+   * Has all workers work on data in shared memory, which is not copied: calls an export as `fn({ data, start, end }, context)` for ranges that together cover
+   * each element once. Each worker claims the next range when it is done with one, large ones first, so that they end together. Resolves with what was returned for each
+   * range, in order. The first failure is the rejection; it comes when no worker is at it any more.
+   *
+   * @param data a typed array over a `SharedArrayBuffer`, or an object with such arrays (and whatever else can be cloned)
+   * @throws RangeError, TypeError for bad data or a bad option; threads only
+   */
+  async mapRange<R = void>(
+    data: SharedView | Readonly<Record<string, unknown>>,
+    options: MapRangeOptions = {},
+  ): Promise<RangeResult<R>[]> {
+    checkOptions('mapRange()', options, MAP_RANGE_OPTIONS);
+    const { runtime, maxWorkers, taskTimeout } = this.#options;
+    const { name = 'default', length, grain, signal, timeout = taskTimeout } = options;
+    checkName('name', name);
+    checkDuration('timeout', timeout);
+    if (signal !== undefined) checkSignal('signal', signal);
+    if (runtime !== 'worker_threads') throw new TypeError('`mapRange()` needs threads: processes share no memory');
+    const plan = planRanges(data, { length, grain, workers: maxWorkers });
+    const common = { ...this.#background(this.#calls.get(name, 'ranges')), timeout, signal };
+    return runPlan(data, plan, (item) => this.#scheduler.submit({ ...common, item }, { unbounded: true }));
+  }
+
   stats(): PoolStats {
-    return { ...this.#scheduler.counts, ...this.#log.counts() };
+    const now = systemClock.now();
+    const perWorker: WorkerStats[] = [];
+    let busy = 0;
+    for (const { index, busyTime, startedAt, served, state } of this.#scheduler.workers) {
+      if (state === 'busy') busy++;
+      const utilization = Math.min(1, busyTime / Math.max(1e-3, now - startedAt));
+      perWorker.push({ index, utilization, tasks: served });
+    }
+    return { ...this.#scheduler.counts, busy, ...this.#log.counts(), perWorker };
   }
 
   /** Resolves when no task waits or runs. The pool stays open. */
@@ -197,8 +307,4 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-function wholeReply(reply: Reply): Reply {
-  return reply;
 }

@@ -57,6 +57,12 @@ test('a pool reports its numbers, durations and spans, to an SDK that came later
   });
   expect(values.get('perf.pool.task.duration')?.[0]).toMatchObject({ attributes: mine, value: { count: 2 } });
   expect(values.get('perf.pool.task.wait')?.[0]?.value).toMatchObject({ count: 2 });
+  expect(values.get('perf.pool.queue.size')).toEqual([{ attributes: mine, value: 0 }]);
+  expect(values.get('perf.pool.frames')).toEqual([{ attributes: mine, value: 2 }]);
+  expect(values.get('perf.pool.frame.tasks')?.[0]).toMatchObject({ attributes: mine, value: { count: 2, sum: 2 } });
+  const [utilization] = values.get('perf.pool.worker.utilization') ?? [];
+  expect(utilization?.attributes).toEqual({ ...mine, 'perf.pool.worker': 0 });
+  expect(utilization?.value).toBeGreaterThan(0);
   const finished = spans.getFinishedSpans();
   expect(finished.map(({ name, attributes }) => [name, attributes['perf.pool.task']])).toEqual([
     ['perf.pool.run', 'default'],
@@ -64,6 +70,45 @@ test('a pool reports its numbers, durations and spans, to an SDK that came later
   ]);
   expect(finished[1]?.status).toMatchObject({ code: 2, message: 'status 0' });
 });
+
+test('crashes are reported by cause', async () => {
+  const { read } = startSdk();
+  await using pool = new WorkerPool({
+    filename: new URL('./fixtures/tasks.ts', import.meta.url),
+    maxWorkers: 1,
+    name: 'crashing',
+  });
+  await expect(pool.run(3, { name: 'exit' })).rejects.toThrow('exit code 3');
+  const attributes = { 'perf.pool.name': 'crashing', 'perf.pool.cause': 'exit' };
+  expect((await read()).get('perf.pool.workers.lost')).toContainEqual({ attributes, value: 1 });
+});
+
+test.each(['worker_threads', 'child_process'] as const)(
+  "the span of a task is a child of the caller's, and the parent of those the task makes (%s)",
+  async (runtime) => {
+    const { spans } = startSdk();
+    await using pool = new WorkerPool({
+      filename: new URL('./fixtures/traced.ts', import.meta.url),
+      maxWorkers: 1,
+      runtime,
+    });
+    const tracer = trace.getTracer('test');
+    const inWorker = await tracer.startActiveSpan('caller', async (span) => {
+      const results = await Promise.all([pool.run<object>(1), pool.run<object>(2)]);
+      span.end();
+      return results;
+    });
+    const finished = spans.getFinishedSpans();
+    const caller = finished.find(({ name }) => name === 'caller');
+    const tasks = finished.filter(({ name }) => name === 'perf.pool.run');
+    expect(tasks).toHaveLength(2);
+    for (const { parentSpanContext } of tasks) expect(parentSpanContext?.spanId).toBe(caller?.spanContext().spanId);
+    const { traceId } = caller!.spanContext();
+    expect(inWorker).toEqual(
+      expect.arrayContaining(tasks.map((task) => ({ traceId, parent: task.spanContext().spanId }))),
+    );
+  },
+);
 
 test('limiters report theirs', async () => {
   const { read } = startSdk();

@@ -119,6 +119,7 @@ describe.each(['worker_threads', 'child_process'] as const)('a pool of %s', (run
     await expect.poll(() => pool.stats().idle, SLOW).toBe(2);
     const neighbour = pool.run(200, { name: 'later' });
     const running = failure(pool.run(0, { name: 'hang', signal: controller.signal }));
+    await Promise.resolve();
     expect(pool.stats().running).toBe(2);
     const waiting = failure(pool.run(0, { name: 'hang', signal: controller.signal }));
     const behind = pool.run(5);
