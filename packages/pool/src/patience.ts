@@ -1,5 +1,8 @@
-/** Milliseconds a worker waits for the next task without letting its event loop turn. */
-const LINGER = 0.5;
+/**
+ * Milliseconds a worker waits for the next task without letting its event loop turn. With less, each wait would have to set a timer of the machine,
+ * which costs more than the task; this one is behind the kernel's own tick.
+ */
+const LINGER = 4;
 /** Milliseconds of these it looks for it rather than sleep: to be woken takes longer, on both sides. */
 const SPIN = 0.02;
 /** Milliseconds after which it lets the event loop turn, whatever comes: timers and I/O of the tasks must go on. */

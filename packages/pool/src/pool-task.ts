@@ -12,16 +12,22 @@ export type TaskSignals = AbortGroups<PoolTask>;
 
 /** What is asked of a pool. */
 export interface TaskRequest {
-  readonly call: Call;
+  /** Many tasks may share this one: what a task alone takes with it is less to keep. */
+  readonly how: TaskManner;
   /** What to call it with. */
   readonly item: unknown;
+  readonly carried: Carried | undefined;
+}
+
+/** How a task is to be run. */
+export interface TaskManner {
+  readonly call: Call;
   /** Milliseconds from the start, or from the submission. */
   readonly timeout: number;
   readonly timeoutFrom: 'start' | 'submit';
   readonly priority: number;
   /** Whether it may be started again when its worker is lost. */
   readonly restartable: boolean;
-  readonly carried?: Carried | undefined;
   readonly transferList?: readonly Transferable[] | undefined;
   /** Ends it, whether it waits or runs. */
   readonly signal?: AbortSignal | undefined;
@@ -31,7 +37,9 @@ export interface TaskRequest {
 
 /** Something that was submitted: waiting, then sent to a worker, then settled, exactly once. */
 export class PoolTask extends Waiting {
-  readonly request: TaskRequest;
+  readonly how: TaskManner;
+  readonly item: unknown;
+  readonly carried: Carried | undefined;
   readonly promise: Promise<unknown>;
   readonly submittedAt: number;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
@@ -47,36 +55,30 @@ export class PoolTask extends Waiting {
 
   constructor(request: TaskRequest, now: number, signals: TaskSignals) {
     super();
-    this.request = request;
+    this.how = request.how;
+    this.item = request.item;
+    this.carried = request.carried;
     this.submittedAt = now;
     this.#signals = signals;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    signals.add(request.signal, this);
-    signals.add(request.waitSignal, this);
+    signals.add(this.how.signal, this);
+    signals.add(this.how.waitSignal, this);
   }
 
   get call(): Call {
-    return this.request.call;
-  }
-
-  get item(): unknown {
-    return this.request.item;
-  }
-
-  get carried(): Carried | undefined {
-    return this.request.carried;
+    return this.how.call;
   }
 
   get transferList(): readonly Transferable[] | undefined {
-    return this.request.transferList;
+    return this.how.transferList;
   }
 
   /** Milliseconds it may run. */
   get timeout(): number {
-    return this.request.timeoutFrom === 'start' ? this.request.timeout : Infinity;
+    return this.how.timeoutFrom === 'start' ? this.how.timeout : Infinity;
   }
 
   /** It cannot share a frame: nobody knows how long a chunk takes, and a list of what to move can be wrong. */
@@ -86,7 +88,7 @@ export class PoolTask extends Waiting {
 
   /** Ends it at `timeout` milliseconds from now, whether it waits or runs. */
   limit(onTimeout: () => void): void {
-    if (this.request.timeoutFrom === 'submit') this.#timer = startTimer(onTimeout, this.request.timeout);
+    if (this.how.timeoutFrom === 'submit') this.#timer = startTimer(onTimeout, this.how.timeout);
   }
 
   /** It leaves the queue for a worker. */
@@ -94,14 +96,14 @@ export class PoolTask extends Waiting {
     this.state = 'sent';
     this.slot = slot;
     this.sequence = sequence;
-    this.#signals.delete(this.request.waitSignal, this);
+    this.#signals.delete(this.how.waitSignal, this);
   }
 
   /** It goes back to the queue: it was not started, or may be started again. */
   unsend(): void {
     this.state = 'waiting';
     this.slot = undefined;
-    this.#signals.add(this.request.waitSignal, this);
+    this.#signals.add(this.how.waitSignal, this);
   }
 
   settle(outcome: Outcome): void {
@@ -135,8 +137,8 @@ export class PoolTask extends Waiting {
   #end(): void {
     this.state = 'settled';
     this.#timer?.cancel();
-    this.#signals.delete(this.request.signal, this);
-    this.#signals.delete(this.request.waitSignal, this);
+    this.#signals.delete(this.how.signal, this);
+    this.#signals.delete(this.how.waitSignal, this);
   }
 }
 

@@ -89,8 +89,9 @@ export class Scheduler {
   /** @throws what refuses the task: a `ClosedError`, a {@link PoolQueueFullError}, or the reason of its signal */
   submit(request: TaskRequest, options?: { readonly unbounded: boolean }): Promise<unknown> {
     if (this.#closed) throw this.#closedError();
-    request.signal?.throwIfAborted();
-    request.waitSignal?.throwIfAborted();
+    const { how } = request;
+    how.signal?.throwIfAborted();
+    how.waitSignal?.throwIfAborted();
     const { maxQueue, maxWorkers, component, clock, log } = this.#settings;
     // A task that a worker is free for, or can be started for, does not count as waiting.
     if (options?.unbounded !== true && this.#queue.size + this.#sent >= maxWorkers + maxQueue) {
@@ -99,8 +100,8 @@ export class Scheduler {
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);
-    if (request.timeoutFrom === 'submit') task.limit(() => this.#timedOut(task));
-    this.#queue.push(task, request.priority, now);
+    if (how.timeoutFrom === 'submit') task.limit(() => this.#timedOut(task));
+    this.#queue.push(task, how.priority, now);
     this.#pumpSoon();
     return task.promise;
   }
@@ -258,7 +259,7 @@ export class Scheduler {
   #timedOut(task: PoolTask): void {
     if (task.state === 'settled') return;
     this.#settings.log.timedOut();
-    const { timeout, timeoutFrom } = task.request;
+    const { timeout, timeoutFrom } = task.how;
     this.#giveUp(task);
     task.fail(() => new TaskTimeoutError(task.call.name, timeout, timeoutFrom));
     this.#checkIdle();
@@ -288,7 +289,7 @@ export class Scheduler {
   #requeue(task: PoolTask): void {
     this.#sent--;
     task.unsend();
-    const { waitSignal } = task.request;
+    const { waitSignal } = task.how;
     if (waitSignal?.aborted === true) {
       this.#settings.log.aborted();
       task.reject(waitSignal.reason);
@@ -311,7 +312,7 @@ export class Scheduler {
     const started = slot.abandon();
     // The one whose turn it was may be what ended the worker, before it could say that it started.
     const suspect = started.length === 0 ? unstarted[0] : undefined;
-    for (const task of started) if (!task.request.restartable || !this.#retry(task)) this.#lost(task, exit);
+    for (const task of started) if (!task.how.restartable || !this.#retry(task)) this.#lost(task, exit);
     for (const task of unstarted) {
       if (task !== suspect) this.#requeue(task);
       else if (!this.#retry(task)) this.#lost(task, exit);

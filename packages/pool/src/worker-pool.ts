@@ -21,7 +21,7 @@ import type { Carried, Reply } from './frame.ts';
 import { type RangeResult, type SharedView, planRanges, runPlan } from './map-range.ts';
 import { poolMap } from './pool-map.ts';
 import { PoolTelemetry } from './pool-telemetry.ts';
-import type { TaskRequest } from './pool-task.ts';
+import type { TaskManner, TaskRequest } from './pool-task.ts';
 import { Scheduler } from './scheduler.ts';
 import { workerStarter } from './start-worker.ts';
 import { type TaskCounts, TaskLog } from './task-log.ts';
@@ -105,6 +105,7 @@ export interface PoolStats extends TaskCounts {
 }
 
 const RUN_OPTIONS = ['name', 'signal', 'timeout', 'timeoutFrom', 'restartable', 'priority', 'transferList'];
+const RUN_OPTION_SET = new Set(RUN_OPTIONS);
 const MAP_RANGE_OPTIONS = ['name', 'length', 'grain', 'signal', 'timeout'];
 const NO_OPTIONS: RunOptions = {};
 const MAP_OPTIONS = ['name', 'chunkSize', 'signal', 'ordered'];
@@ -118,6 +119,8 @@ const CLOSE_OPTIONS = ['force', 'timeout'];
 export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   readonly #options: ResolvedOptions;
   readonly #calls: CallTable;
+  /** How the last task was to be run: the next one is mostly the same. */
+  #lastManner: TaskManner | undefined;
   readonly #telemetry: PoolTelemetry;
   readonly #log: TaskLog;
   readonly #scheduler: Scheduler;
@@ -167,17 +170,29 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   }
 
   #request(item: unknown, options: RunOptions): TaskRequest {
-    checkOptions('run()', options, RUN_OPTIONS);
+    checkRunOptions(options);
     const { name = 'default', timeout = this.#options.taskTimeout, priority = 0, signal, transferList } = options;
     const { timeoutFrom = this.#options.timeoutFrom, restartable = false } = options;
+    const last = this.#lastManner;
+    const isSame =
+      last?.call.name === name &&
+      last.timeout === timeout &&
+      last.timeoutFrom === timeoutFrom &&
+      last.priority === priority &&
+      last.restartable === restartable &&
+      last.signal === signal &&
+      last.transferList === transferList;
+    if (isSame) return { how: last, item, carried: this.#carried() };
     checkName('name', name);
     checkDuration('timeout', timeout);
     checkOneOf('timeoutFrom', timeoutFrom, TIMEOUT_FROM);
     checkBoolean('restartable', restartable);
     checkPriority(priority);
     if (signal !== undefined) checkSignal('signal', signal);
-    const call = this.#calls.get(name);
-    return { call, item, timeout, timeoutFrom, priority, restartable, carried: this.#carried(), signal, transferList };
+    const how = { call: this.#calls.get(name), timeout, timeoutFrom, priority, restartable, signal, transferList };
+    // What belongs to one task is not to be kept.
+    this.#lastManner = signal === undefined && transferList === undefined ? how : undefined;
+    return { how, item, carried: this.#carried() };
   }
 
   #carried(): Carried | undefined {
@@ -229,11 +244,12 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     if (chunkSize !== 'auto') checkPositiveInteger('chunkSize', chunkSize);
     const { maxWorkers, taskTimeout } = this.#options;
     const call = this.#calls.get(name, 'each');
-    const common = { ...this.#background(call), signal };
+    const carried = this.#carried();
+    const common = { ...background(call), signal };
     return poolMap(items, {
       runChunk: async (chunk, waitSignal) => {
-        const request = { ...common, item: chunk, timeout: taskTimeout * chunk.length, waitSignal };
-        return (await this.#scheduler.submit(request, { unbounded: true })) as Reply;
+        const how = { ...common, timeout: taskTimeout * chunk.length, waitSignal };
+        return (await this.#scheduler.submit({ how, item: chunk, carried }, { unbounded: true })) as Reply;
       },
       call,
       workers: maxWorkers,
@@ -241,10 +257,6 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
       ordered,
       signal,
     }) as AsyncGenerator<R, undefined, undefined>;
-  }
-
-  #background(call: Call): Pick<TaskRequest, 'call' | 'timeoutFrom' | 'priority' | 'restartable' | 'carried'> {
-    return { call, timeoutFrom: 'start', priority: 0, restartable: false, carried: this.#carried() };
   }
 
   /**
@@ -267,8 +279,9 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     if (signal !== undefined) checkSignal('signal', signal);
     if (runtime !== 'worker_threads') throw new TypeError('`mapRange()` needs threads: processes share no memory');
     const plan = planRanges(data, { length, grain, workers: maxWorkers });
-    const common = { ...this.#background(this.#calls.get(name, 'ranges')), timeout, signal };
-    return runPlan(data, plan, (item) => this.#scheduler.submit({ ...common, item }, { unbounded: true }));
+    const how = { ...background(this.#calls.get(name, 'ranges')), timeout, signal };
+    const carried = this.#carried();
+    return runPlan(data, plan, (item) => this.#scheduler.submit({ how, item, carried }, { unbounded: true }));
   }
 
   stats(): PoolStats {
@@ -307,4 +320,19 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** What the parts of a map have in common. */
+function background(call: Call): Pick<TaskManner, 'call' | 'timeoutFrom' | 'priority' | 'restartable'> {
+  return { call, timeoutFrom: 'start', priority: 0, restartable: false };
+}
+
+/** Like `checkOptions`, which makes a list of the keys. */
+function checkRunOptions(options: RunOptions): void {
+  if (typeof options === 'object' && options !== null && !Array.isArray(options)) {
+    let isKnown = true;
+    for (const key in options) isKnown &&= RUN_OPTION_SET.has(key);
+    if (isKnown) return;
+  }
+  checkOptions('run()', options, RUN_OPTIONS);
 }

@@ -150,13 +150,16 @@ function setUp(options: Partial<SchedulerSettings> = {}): { scheduler: Scheduler
 const calls = new CallTable('file:///tasks.js');
 const task = (item: unknown, extra: object = {}) =>
   ({
-    call: calls.get('default'),
+    how: {
+      call: calls.get('default'),
+      timeout: Infinity,
+      timeoutFrom: 'start',
+      priority: 0,
+      restartable: false,
+      ...extra,
+    },
     item,
-    timeout: Infinity,
-    timeoutFrom: 'start',
-    priority: 0,
-    restartable: false,
-    ...extra,
+    carried: undefined,
   }) as const;
 const turn = (): Promise<void> => vi.advanceTimersByTimeAsync(0).then(() => {});
 

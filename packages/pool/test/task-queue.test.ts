@@ -7,8 +7,10 @@ import { TaskQueue } from '../src/task-queue.ts';
 
 const call = new CallTable('file:///tasks.js').get('default');
 const signals = new AbortGroups<PoolTask>(() => {});
-const make = (item: number, priority: number): PoolTask =>
-  new PoolTask({ call, item, priority, timeout: Infinity, timeoutFrom: 'start', restartable: false }, 0, signals);
+const make = (item: number, priority: number): PoolTask => {
+  const how = { call, priority, timeout: Infinity, timeoutFrom: 'start', restartable: false } as const;
+  return new PoolTask({ how, item, carried: undefined }, 0, signals);
+};
 
 type Step =
   | { do: 'push'; priority: number }

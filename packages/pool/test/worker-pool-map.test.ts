@@ -138,6 +138,19 @@ test('an abort between two results of a chunk is heeded', async () => {
   expect(got).toHaveLength(3);
 });
 
+test('a falsy value that is thrown is an error all the same', async () => {
+  const failed = collect(open().map([null], { name: 'throwValue' })).then(
+    () => 'resolved',
+    (error: unknown) => error,
+  );
+  expect(await failed).toBeNull();
+});
+
+test('results that are undefined keep their places', async () => {
+  const items = [1, undefined, 3, undefined, undefined];
+  expect(await collect(open().map(items, { name: 'echo' }))).toEqual(items);
+});
+
 test('a worker that dies ends it', async () => {
   const pool = open();
   await expect(collect(pool.map([3, 4, 5], { name: 'exit' }))).rejects.toThrow(WorkerExitError);
