@@ -4,7 +4,7 @@ import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, 
 import { FRAME_TIME, joins, largestFrame } from './frame-size.ts';
 import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
 import type { TaskLog } from './task-log.ts';
-import { TaskQueue } from './task-queue.ts';
+import { WaitQueue } from './wait-queue.ts';
 import { type Answer, InputFailure, type WorkerHandle } from './worker-handle.ts';
 import { Workers } from './workers.ts';
 import type { WorkerSlot } from './worker-slot.ts';
@@ -39,7 +39,7 @@ const MAX_FRAMES = 2;
  */
 export class Scheduler {
   readonly #settings: SchedulerSettings;
-  readonly #queue = new TaskQueue();
+  readonly #queue = new WaitQueue<PoolTask>();
   readonly #signals: TaskSignals = new AbortGroups((tasks, reason) => this.#abort(tasks, reason));
   readonly #workers: Workers;
   readonly #deadlines: Deadlines;
