@@ -86,6 +86,11 @@ export class PoolTask extends Waiting {
     return this.transferList !== undefined || this.call.mode !== 'one';
   }
 
+  /** What it moves is gone with the first message, so that it cannot be sent again. */
+  get moves(): boolean {
+    return this.transferList !== undefined && this.transferList.length > 0;
+  }
+
   /** Ends it at `timeout` milliseconds from now, whether it waits or runs. */
   limit(onTimeout: () => void): void {
     if (this.how.timeoutFrom === 'submit') this.#timer = startTimer(onTimeout, this.how.timeout);

@@ -60,6 +60,7 @@ export class Scheduler {
         this.#recall(slot);
       },
       unresponsive: (slot) => {
+        if (slot.current?.moves === true) this.#timedOut(slot.current);
         this.#recall(slot);
         this.#workers.stop(slot);
       },
@@ -153,7 +154,8 @@ export class Scheduler {
 
   /** A worker that will soon be done with what it has. */
   #spare(): WorkerSlot | undefined {
-    if (!this.#settings.coalesce) return undefined;
+    // What moves to a worker cannot be taken back from it.
+    if (!this.#settings.coalesce || this.#queue.peek()?.moves === true) return undefined;
     // When there is work for everyone, nobody would have been faster.
     const soon = this.#queue.size > this.#workers.size ? 2 * FRAME_TIME : FRAME_TIME;
     for (const slot of this.#workers) {
@@ -324,7 +326,7 @@ export class Scheduler {
   }
 
   #retry(task: PoolTask): boolean {
-    if (task.unlucky >= MAX_UNLUCKY) return false;
+    if (task.moves || task.unlucky >= MAX_UNLUCKY) return false;
     task.unlucky++;
     this.#requeue(task);
     return true;

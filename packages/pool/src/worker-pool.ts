@@ -189,7 +189,9 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     checkBoolean('restartable', restartable);
     checkPriority(priority);
     if (signal !== undefined) checkSignal('signal', signal);
-    const how = { call: this.#calls.get(name), timeout, timeoutFrom, priority, restartable, signal, transferList };
+    const call = this.#calls.get(name);
+    const moves = this.#options.runtime === 'worker_threads' ? transferList : undefined;
+    const how = { call, timeout, timeoutFrom, priority, restartable, signal, transferList: moves };
     // What belongs to one task is not to be kept.
     this.#lastManner = signal === undefined && transferList === undefined ? how : undefined;
     return { how, item, carried: this.#carried() };

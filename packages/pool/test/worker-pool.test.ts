@@ -292,6 +292,22 @@ describe('a pool of threads', () => {
     expect(buffer.byteLength).toBe(64);
   });
 
+  test('a task that moves a buffer waits for a worker of its own: what was sent behind a slow one could not be sent again', async () => {
+    const pool = open();
+    for (let round = 0; round < 50; round++) await pool.run(undefined, { name: 'sleep' });
+    const slow = pool.run(100, { name: 'sleep' });
+    await Promise.resolve();
+    const buffer = new ArrayBuffer(64);
+    expect(await pool.run(buffer, { name: 'size', transferList: [buffer] })).toBe(64);
+    expect(await slow).toBe(100);
+  });
+
+  test('a restartable task whose buffer moved to a worker that ended says so', async () => {
+    const buffer = new ArrayBuffer(64);
+    const options = { name: 'exitAnyhow', transferList: [buffer], restartable: true } as const;
+    expect(await failure(open().run(buffer, options))).toBeInstanceOf(WorkerExitError);
+  });
+
   test('shared memory is shared', async () => {
     const counter = new Int32Array(new SharedArrayBuffer(4));
     const pool = open({ maxWorkers: 2 });
