@@ -1,5 +1,6 @@
 import { AbortGroups, type Clock, ClosedError } from '@perf/core';
 import { Deadlines } from './deadlines.ts';
+import { Deferral } from './deferral.ts';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
 import { FRAME_TIME, joins, largestFrame } from './frame-size.ts';
 import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
@@ -48,6 +49,8 @@ export class Scheduler {
   /** Tasks that were sent and are not settled. */
   #sent = 0;
   #pumpIsDue = false;
+  /** While inputs are copied, a getter in one of them may abort or close: what follows from that waits until the tasks are on their way. */
+  readonly #copying = new Deferral();
   #closed = false;
 
   constructor(settings: SchedulerSettings) {
@@ -118,6 +121,7 @@ export class Scheduler {
   close(force: boolean): Promise<void> {
     this.#closed = true;
     this.#workers.close();
+    if (this.#copying.defers(() => void this.close(force))) return this.#ended.promise;
     if (force) {
       for (let task = this.#queue.shift(); task; task = this.#queue.shift()) task.reject(this.#closedError());
       for (const slot of this.#workers) this.#collect(slot);
@@ -189,7 +193,7 @@ export class Scheduler {
   #send(slot: WorkerSlot, tasks: readonly PoolTask[], estimate: number): void {
     try {
       const startedAt = this.#settings.clock.now();
-      slot.send(tasks, { estimate, now: startedAt });
+      this.#copying.during(() => slot.send(tasks, { estimate, now: startedAt }));
       const copyTime = (this.#settings.clock.now() - startedAt) / tasks.length;
       for (const { call } of tasks) call.learnCopy(copyTime);
     } catch (error) {
@@ -249,6 +253,7 @@ export class Scheduler {
   }
 
   #abort(tasks: readonly PoolTask[], reason: unknown): void {
+    if (this.#copying.defers(() => this.#abort(tasks, reason))) return;
     for (const task of tasks) {
       if (task.state === 'settled') continue;
       this.#settings.log.aborted();

@@ -220,6 +220,37 @@ test('a worker serves more than 2^31 tasks, two frames at a time', async () => {
   expect(await Promise.all(tasks)).toHaveLength(20);
 });
 
+test('a worker that is ended while its task is being copied does not run it', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const outcome = scheduler.submit(task('closer')).catch((error: unknown) => error);
+  await turn();
+  const [worker] = workers as [FakeWorker];
+  let closed: Promise<void> | undefined;
+  worker.onSend = () => void (closed ??= scheduler.close(true));
+  worker.open();
+  await turn();
+  expect(worker.terminated).toBe(true);
+  worker.die();
+  await turn();
+  expect(await outcome).toBeInstanceOf(ClosedError);
+  await closed;
+  expect(workers).toHaveLength(1);
+});
+
+test('a task that is given up while it is copied is not run', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const controller = new AbortController();
+  const outcome = scheduler.submit(task('own', { signal: controller.signal })).catch((error: unknown) => error);
+  await turn();
+  const [worker] = workers as [FakeWorker];
+  worker.onSend = () => controller.abort('gone');
+  worker.open();
+  await turn();
+  expect(await outcome).toBe('gone');
+  expect(worker.begin()).toBe(undefined);
+  expect(scheduler.counts).toMatchObject({ running: 0, waiting: 0, idle: 1 });
+});
+
 test('a task whose workers keep dying before it starts is given up', async () => {
   const { scheduler, workers } = setUp({ maxWorkers: 1 });
   const outcome = scheduler.submit(task('poison')).catch((error: unknown) => error);
