@@ -308,6 +308,16 @@ describe('a pool of threads', () => {
     expect(await failure(open().run(buffer, options))).toBeInstanceOf(WorkerExitError);
   });
 
+  test.each([false, true])(
+    'a warm-up that is under way when its pool closes rejects with that (force: %s)',
+    async (force) => {
+      const pool = open({ maxWorkers: 2 });
+      const warm = failure(pool.warmUp(1));
+      await pool.close({ force });
+      expect(await warm).toMatchObject({ code: 'PERF_POOL_CLOSED' });
+    },
+  );
+
   test('shared memory is shared', async () => {
     const counter = new Int32Array(new SharedArrayBuffer(4));
     const pool = open({ maxWorkers: 2 });
