@@ -42,6 +42,8 @@ export class PoolTask extends Waiting {
   readonly carried: Carried | undefined;
   readonly promise: Promise<unknown>;
   readonly submittedAt: number;
+  /** Whether it counts for the limit of the queue. */
+  isBounded = true;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
   /** Where it was sent. */
   slot: WorkerSlot | undefined;

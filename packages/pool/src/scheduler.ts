@@ -5,7 +5,7 @@ import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, 
 import { FRAME_TIME, joins, largestFrame } from './frame-size.ts';
 import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
 import type { TaskLog } from './task-log.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { TaskQueue } from './task-queue.ts';
 import { type Answer, InputFailure, type WorkerHandle } from './worker-handle.ts';
 import { Workers } from './workers.ts';
 import type { WorkerSlot } from './worker-slot.ts';
@@ -40,7 +40,7 @@ const MAX_FRAMES = 2;
  */
 export class Scheduler {
   readonly #settings: SchedulerSettings;
-  readonly #queue = new WaitQueue<PoolTask>();
+  readonly #queue = new TaskQueue();
   readonly #signals: TaskSignals = new AbortGroups((tasks, reason) => this.#abort(tasks, reason));
   readonly #workers: Workers;
   readonly #deadlines: Deadlines;
@@ -91,19 +91,20 @@ export class Scheduler {
   }
 
   /** @throws what refuses the task: a `ClosedError`, a {@link PoolQueueFullError}, or the reason of its signal */
-  submit(request: TaskRequest, options?: { readonly unbounded: boolean }): Promise<unknown> {
+  submit(request: TaskRequest, { unbounded = false }: { readonly unbounded?: boolean } = {}): Promise<unknown> {
     if (this.#closed) throw this.#closedError();
     const { how } = request;
     how.signal?.throwIfAborted();
     how.waitSignal?.throwIfAborted();
     const { maxQueue, maxWorkers, component, clock, log } = this.#settings;
     // A task that a worker is free for, or can be started for, does not count as waiting.
-    if (options?.unbounded !== true && this.#queue.size + this.#sent >= maxWorkers + maxQueue) {
+    if (!unbounded && this.#queue.bounded + this.#sent >= maxWorkers + maxQueue) {
       log.refused();
-      throw new PoolQueueFullError(component, { pending: this.#queue.size, limit: maxQueue });
+      throw new PoolQueueFullError(component, { pending: this.#queue.bounded, limit: maxQueue });
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);
+    task.isBounded = !unbounded;
     if (how.timeoutFrom === 'submit') task.limit(() => this.#timedOut(task));
     this.#queue.push(task, how.priority, now);
     this.#pumpSoon();

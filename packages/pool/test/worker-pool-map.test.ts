@@ -57,6 +57,18 @@ describe.each(['worker_threads', 'child_process'] as const)('map over %s', (runt
   });
 });
 
+test('the chunks of a map that wait leave room in the queue for tasks', async () => {
+  const pool = open({ maxWorkers: 2, maxQueue: 2 });
+  const items = Array.from({ length: 20 }, () => 50);
+  const mapped = pool.map(items, { name: 'sleep', chunkSize: 1 });
+  await mapped.next();
+  expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 });
+  const tasks = [1, 2].map((value) => pool.run(value));
+  await expect(pool.run(3)).rejects.toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 2, limit: 2 });
+  expect(await Promise.all(tasks)).toEqual([2, 4]);
+  await mapped.return?.();
+});
+
 test('yields nothing of nothing', async () => {
   expect(await collect(open().map([]))).toEqual([]);
 });
