@@ -57,6 +57,12 @@ describe.each(['worker_threads', 'child_process'] as const)('map over %s', (runt
   });
 });
 
+test('no name of a task is taken for that of a map', async () => {
+  const pool = open();
+  await expect(pool.run(1, { name: 'default\neach' })).rejects.toMatchObject({ code: 'PERF_POOL_LOAD' });
+  expect(await collect(pool.map([1, 2]))).toEqual([2, 4]);
+});
+
 test('the chunks of a map that wait leave room in the queue for tasks', async () => {
   const pool = open({ maxWorkers: 2, maxQueue: 2 });
   const items = Array.from({ length: 20 }, () => 50);
