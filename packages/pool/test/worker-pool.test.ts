@@ -464,6 +464,8 @@ describe('a pool of threads', () => {
     ['`name` must be a non-empty string', { name: '' }],
     ['`priority` must be a number', { priority: NaN }],
     ['`signal` must be an AbortSignal, got null', { signal: null }],
+    ['`transferList` must be an array, got null', { transferList: null }],
+    ['`transferList` must be an array, got string', { transferList: 'ab' }],
     ['run() has no option `retry`', { retry: 3 }],
   ])('rejects a call with a bad option: %s', async (message, options) => {
     await expect(open().run(1, options)).rejects.toThrow(message);
