@@ -47,18 +47,23 @@ function mean(before: number | undefined, value: number): number {
 /** The exports that a pool calls, by number. */
 export class CallTable {
   readonly #url: string;
-  readonly #calls = new Map<string, Call>();
+  readonly #calls: Readonly<Record<CallMode, Map<string, Call>>> = {
+    one: new Map(),
+    each: new Map(),
+    ranges: new Map(),
+  };
+  #size = 0;
 
   constructor(url: string) {
     this.#url = url;
   }
 
   get(name: string, mode: CallMode = 'one'): Call {
-    const key = mode === 'one' ? name : `${name}\n${mode}`;
-    let call = this.#calls.get(key);
+    const calls = this.#calls[mode];
+    let call = calls.get(name);
     if (call === undefined) {
-      call = new Call([this.#calls.size, this.#url, name, mode]);
-      this.#calls.set(key, call);
+      call = new Call([this.#size++, this.#url, name, mode]);
+      calls.set(name, call);
     }
     return call;
   }

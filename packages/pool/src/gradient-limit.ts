@@ -167,12 +167,11 @@ function nextLimit(state: GradientState, window: GradientWindow, tolerance: numb
   if (window.overload > 0) return limit * Math.max(BACKOFF.least, Math.min(BACKOFF.most, 1 - window.overload));
   // A limit that is not reached says nothing about a higher one, and is not what slows calls down.
   if (window.latency === undefined || baseline === undefined || !isBusy(state, window)) return limit;
-  const gradient = Math.max(
-    0.5,
-    Math.min(1, (tolerance * baseline) / Math.max(window.latency - (window.error ?? 0) * CHANCE, Number.MIN_VALUE)),
-  );
-  if (gradient < 1) return limit + (limit * gradient - limit) * SMOOTHING.down;
-  return limit + Math.sqrt(limit) * SMOOTHING.up;
+  const tolerated = tolerance * baseline;
+  const latency = window.latency - (window.error ?? 0) * CHANCE;
+  // Both are 0 when calls take less than the clock can tell.
+  if (latency <= tolerated) return limit + Math.sqrt(limit) * SMOOTHING.up;
+  return limit + (limit * Math.max(0.5, tolerated / latency) - limit) * SMOOTHING.down;
 }
 
 function isBusy({ limit }: GradientState, { inFlight }: GradientWindow): boolean {

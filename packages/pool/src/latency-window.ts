@@ -30,7 +30,8 @@ export class LatencyWindow {
   }
 
   succeed(ticket: number, latency: number): void {
-    if (ticket < this.#countedFrom) return;
+    // What a clock that jumps makes of a latency says nothing.
+    if (ticket < this.#countedFrom || !(latency >= 0 && latency < Infinity)) return;
     this.#sum += latency;
     this.#squares += latency * latency;
     this.#samples++;

@@ -1,6 +1,6 @@
 import { checkOptions, checkPositiveInteger } from '@perf/core';
 import type { RangeOutcome, RangeWork } from './run-ranges.ts';
-import { type RangePlan, createCursor } from './range-claims.ts';
+import { type RangePlan, createCursor, exhaust } from './range-claims.ts';
 
 /** What one range came to. */
 export interface RangeResult<R> {
@@ -62,11 +62,21 @@ export async function runPlan<R>(
 ): Promise<RangeResult<R>[]> {
   if (plan.length === 0) return [];
   const work: RangeWork = { data, plan, cursor: createCursor() };
-  const parts = await allOrFirstFailure(Array.from({ length: plan.workers }, () => run(work)));
+  const parts = await allOrFirstFailure(Array.from({ length: plan.workers }, () => runPart(work, run)));
   return parts
     .flatMap((part) => part as RangeOutcome[])
     .toSorted(([one], [other]) => one - other)
     .map(([start, end, value]) => ({ start, end, value: value as R }));
+}
+
+/** A worker that fails by itself keeps the others from claiming more; one that ends cannot. */
+async function runPart(work: RangeWork, run: (work: RangeWork) => Promise<unknown>): Promise<unknown> {
+  try {
+    return await run(work);
+  } catch (error) {
+    exhaust(work.cursor, work.plan);
+    throw error;
+  }
 }
 
 /** Waits for all of them even if one fails: nobody writes to the data after this. */

@@ -73,6 +73,7 @@ export class MapWindow<T, R> implements AsyncIterableIterator<R, undefined>, Asy
   /** The reason of the abort, until somebody was told. */
   #untold: { readonly reason: unknown } | undefined;
   #onIdle: (() => void) | undefined;
+  #onAbort: (() => void) | undefined;
 
   constructor(source: MapSource<T>, settings: MapSettings<T, R>) {
     this.#source = source;
@@ -114,8 +115,8 @@ export class MapWindow<T, R> implements AsyncIterableIterator<R, undefined>, Asy
   /** Called by the signal: it is its own listener. */
   handleEvent(): void {
     this.#aborted = true;
-    // It may be what ends the wait for calls that do not heed their signal.
-    if (this.#ended) this.#onIdle?.();
+    // It may be what ends the wait for calls that do not heed their signal, or for a source that does not close.
+    if (this.#ended) this.#onAbort?.();
     else this.#abort(this.#settings.signal?.reason);
   }
 
@@ -259,11 +260,16 @@ export class MapWindow<T, R> implements AsyncIterableIterator<R, undefined>, Asy
     this.#controller.abort();
     const closed = this.#source.close();
     this.#dismiss();
-    if (this.#running > 0 && !this.#aborted) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    const problem = this.#aborted ? undefined : await this.#rest(closed);
     this.#settings.signal?.removeEventListener('abort', this);
-    if (this.#aborted) return;
-    const problem = await closed;
-    if (problem !== undefined && !failed) throw problem.error;
+    if (problem !== undefined && !failed && !this.#aborted) throw problem.error;
+  }
+
+  /** Waits for the calls under way and for the source, unless there is an abort meanwhile. */
+  async #rest<P>(closed: Promise<P>): Promise<P | undefined> {
+    const aborted = new Promise<undefined>((resolve) => (this.#onAbort = () => resolve(undefined)));
+    if (this.#running > 0) await Promise.race([aborted, new Promise<void>((resolve) => (this.#onIdle = resolve))]);
+    return Promise.race([aborted, closed]);
   }
 
   /** There is nothing more for those who wait; an abort is told to the first of them. */

@@ -62,7 +62,7 @@ function chunked<T>(
 
 /** Not by `in`: a string is an iterable, and no object. */
 function isAsync<T>(items: Iterable<T> | AsyncIterable<T>): items is AsyncIterable<T> {
-  return (items as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] !== undefined;
+  return typeof (items as Partial<AsyncIterable<T>>)[Symbol.asyncIterator] === 'function';
 }
 
 async function runChunk<T>(
@@ -76,7 +76,8 @@ async function runChunk<T>(
     return { replies: [reply] };
   } catch (error) {
     // Nothing of it was sent: one of the items cannot be cloned. Those before it can.
-    if (chunk.length > 1 && error instanceof TaskCloneError) return runOneByOne(chunk, waitSignal, settings);
+    const isUnsent = error instanceof TaskCloneError && error.direction === 'input';
+    if (chunk.length > 1 && isUnsent) return runOneByOne(chunk, waitSignal, settings);
     throw error;
   }
 }

@@ -42,6 +42,8 @@ export class PoolTask extends Waiting {
   readonly carried: Carried | undefined;
   readonly promise: Promise<unknown>;
   readonly submittedAt: number;
+  /** Whether it counts for the limit of the queue. */
+  isBounded = true;
   state: 'waiting' | 'sent' | 'settled' = 'waiting';
   /** Where it was sent. */
   slot: WorkerSlot | undefined;
@@ -84,6 +86,11 @@ export class PoolTask extends Waiting {
   /** It cannot share a frame: nobody knows how long a chunk takes, and a list of what to move can be wrong. */
   get isAlone(): boolean {
     return this.transferList !== undefined || this.call.mode !== 'one';
+  }
+
+  /** What it moves is gone with the first message, so that it cannot be sent again. */
+  get moves(): boolean {
+    return this.transferList !== undefined && this.transferList.length > 0;
   }
 
   /** Ends it at `timeout` milliseconds from now, whether it waits or runs. */

@@ -1,10 +1,11 @@
 import { AbortGroups, type Clock, ClosedError } from '@perf/core';
 import { Deadlines } from './deadlines.ts';
+import { Deferral } from './deferral.ts';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
 import { FRAME_TIME, joins, largestFrame } from './frame-size.ts';
 import { PoolTask, type TaskRequest, type TaskSignals } from './pool-task.ts';
 import type { TaskLog } from './task-log.ts';
-import { WaitQueue } from './wait-queue.ts';
+import { TaskQueue } from './task-queue.ts';
 import { type Answer, InputFailure, type WorkerHandle } from './worker-handle.ts';
 import { Workers } from './workers.ts';
 import type { WorkerSlot } from './worker-slot.ts';
@@ -39,7 +40,7 @@ const MAX_FRAMES = 2;
  */
 export class Scheduler {
   readonly #settings: SchedulerSettings;
-  readonly #queue = new WaitQueue<PoolTask>();
+  readonly #queue = new TaskQueue();
   readonly #signals: TaskSignals = new AbortGroups((tasks, reason) => this.#abort(tasks, reason));
   readonly #workers: Workers;
   readonly #deadlines: Deadlines;
@@ -48,6 +49,8 @@ export class Scheduler {
   /** Tasks that were sent and are not settled. */
   #sent = 0;
   #pumpIsDue = false;
+  /** While inputs are copied, a getter in one of them may abort or close: what follows from that waits until the tasks are on their way. */
+  readonly #copying = new Deferral();
   #closed = false;
 
   constructor(settings: SchedulerSettings) {
@@ -60,6 +63,7 @@ export class Scheduler {
         this.#recall(slot);
       },
       unresponsive: (slot) => {
+        if (slot.current?.moves === true) this.#timedOut(slot.current);
         this.#recall(slot);
         this.#workers.stop(slot);
       },
@@ -87,19 +91,20 @@ export class Scheduler {
   }
 
   /** @throws what refuses the task: a `ClosedError`, a {@link PoolQueueFullError}, or the reason of its signal */
-  submit(request: TaskRequest, options?: { readonly unbounded: boolean }): Promise<unknown> {
+  submit(request: TaskRequest, { unbounded = false }: { readonly unbounded?: boolean } = {}): Promise<unknown> {
     if (this.#closed) throw this.#closedError();
     const { how } = request;
     how.signal?.throwIfAborted();
     how.waitSignal?.throwIfAborted();
     const { maxQueue, maxWorkers, component, clock, log } = this.#settings;
     // A task that a worker is free for, or can be started for, does not count as waiting.
-    if (options?.unbounded !== true && this.#queue.size + this.#sent >= maxWorkers + maxQueue) {
+    if (!unbounded && this.#queue.bounded + this.#sent >= maxWorkers + maxQueue) {
       log.refused();
-      throw new PoolQueueFullError(component, { pending: this.#queue.size, limit: maxQueue });
+      throw new PoolQueueFullError(component, { pending: this.#queue.bounded, limit: maxQueue });
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);
+    task.isBounded = !unbounded;
     if (how.timeoutFrom === 'submit') task.limit(() => this.#timedOut(task));
     this.#queue.push(task, how.priority, now);
     this.#pumpSoon();
@@ -117,6 +122,7 @@ export class Scheduler {
   close(force: boolean): Promise<void> {
     this.#closed = true;
     this.#workers.close();
+    if (this.#copying.defers(() => void this.close(force))) return this.#ended.promise;
     if (force) {
       for (let task = this.#queue.shift(); task; task = this.#queue.shift()) task.reject(this.#closedError());
       for (const slot of this.#workers) this.#collect(slot);
@@ -153,7 +159,8 @@ export class Scheduler {
 
   /** A worker that will soon be done with what it has. */
   #spare(): WorkerSlot | undefined {
-    if (!this.#settings.coalesce) return undefined;
+    // What moves to a worker cannot be taken back from it.
+    if (!this.#settings.coalesce || this.#queue.peek()?.moves === true) return undefined;
     // When there is work for everyone, nobody would have been faster.
     const soon = this.#queue.size > this.#workers.size ? 2 * FRAME_TIME : FRAME_TIME;
     for (const slot of this.#workers) {
@@ -187,7 +194,7 @@ export class Scheduler {
   #send(slot: WorkerSlot, tasks: readonly PoolTask[], estimate: number): void {
     try {
       const startedAt = this.#settings.clock.now();
-      slot.send(tasks, { estimate, now: startedAt });
+      this.#copying.during(() => slot.send(tasks, { estimate, now: startedAt }));
       const copyTime = (this.#settings.clock.now() - startedAt) / tasks.length;
       for (const { call } of tasks) call.learnCopy(copyTime);
     } catch (error) {
@@ -247,6 +254,7 @@ export class Scheduler {
   }
 
   #abort(tasks: readonly PoolTask[], reason: unknown): void {
+    if (this.#copying.defers(() => this.#abort(tasks, reason))) return;
     for (const task of tasks) {
       if (task.state === 'settled') continue;
       this.#settings.log.aborted();
@@ -324,7 +332,7 @@ export class Scheduler {
   }
 
   #retry(task: PoolTask): boolean {
-    if (task.unlucky >= MAX_UNLUCKY) return false;
+    if (task.moves || task.unlucky >= MAX_UNLUCKY) return false;
     task.unlucky++;
     this.#requeue(task);
     return true;

@@ -39,7 +39,7 @@ export interface RunOptions {
   readonly timeoutFrom?: 'start' | 'submit' | undefined;
   /** Whether it may be started again, twice at most, when its worker is lost while it runs. @default false */
   readonly restartable?: boolean | undefined;
-  /** Who goes first: one point is worth one second of waiting. Any finite number. @default 0 */
+  /** Who goes first: one point is worth one second of waiting. From -1e9 to 1e9. @default 0 */
   readonly priority?: number | undefined;
   /** What of the task moves to the worker instead of being copied. A child process copies everything. */
   readonly transferList?: readonly Transferable[] | undefined;
@@ -189,7 +189,10 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
     checkBoolean('restartable', restartable);
     checkPriority(priority);
     if (signal !== undefined) checkSignal('signal', signal);
-    const how = { call: this.#calls.get(name), timeout, timeoutFrom, priority, restartable, signal, transferList };
+    if (transferList !== undefined) checkTransferList(transferList);
+    const call = this.#calls.get(name);
+    const moves = this.#options.runtime === 'worker_threads' ? transferList : undefined;
+    const how = { call, timeout, timeoutFrom, priority, restartable, signal, transferList: moves };
     // What belongs to one task is not to be kept.
     this.#lastManner = signal === undefined && transferList === undefined ? how : undefined;
     return { how, item, carried: this.#carried() };
@@ -325,6 +328,11 @@ export class WorkerPool implements Closeable, StatsSource<PoolStats> {
 /** What the parts of a map have in common. */
 function background(call: Call): Pick<TaskManner, 'call' | 'timeoutFrom' | 'priority' | 'restartable'> {
   return { call, timeoutFrom: 'start', priority: 0, restartable: false };
+}
+
+function checkTransferList(list: unknown): void {
+  if (Array.isArray(list)) return;
+  throw new TypeError(`\`transferList\` must be an array, got ${list === null ? 'null' : typeof list}`);
 }
 
 /** Like `checkOptions`, which makes a list of the keys. */

@@ -30,7 +30,7 @@ export class WorkerSlot {
   timer: Timer | undefined;
   /** When that timer fires. */
   dueAt: number = Infinity;
-  /** By sequence, from {@link WorkerSlot.#first}; `undefined` where one was taken back or given up. */
+  /** By sequence, from {@link WorkerSlot.#first}, in 32 bits as a worker counts them; `undefined` where one was taken back or given up. */
   #flight: (PoolTask | undefined)[] = [];
   #head = 0;
   #first = 0;
@@ -66,11 +66,12 @@ export class WorkerSlot {
     }
     let sequence = first;
     for (const task of tasks) {
-      task.send(this, sequence++);
+      task.send(this, sequence);
       this.#flight.push(task);
+      sequence = (sequence + 1) | 0;
     }
     this.served += tasks.length;
-    this.#frames.push({ last: sequence - 1, estimate });
+    this.#frames.push({ last: (sequence - 1) | 0, estimate });
   }
 
   /** Whether the worker has not passed this task yet. */
@@ -105,7 +106,7 @@ export class WorkerSlot {
     this.#flight[this.#head++] = undefined;
     this.isStuck = false;
     if (this.#frames[0]?.last === this.#first) this.#frames.shift();
-    this.#first++;
+    this.#first = (this.#first + 1) | 0;
     if (this.#head === this.#flight.length) {
       this.#flight = [];
       this.#head = 0;

@@ -75,10 +75,15 @@ export class Workers implements Iterable<WorkerSlot> {
     for (let index = 0; index < count; index++) this.#startOne();
   }
 
-  /** Starts workers until there are `count`, and resolves when those can take tasks. @throws WorkerStartError when one cannot */
+  /** Starts workers until there are `count`, and resolves when those can take tasks, or never will after a close. @throws WorkerStartError when one cannot */
   async ensure(count: number): Promise<void> {
     while (!this.#closed && this.#slots.size < count) this.#startOne();
-    await Promise.all([...this.#slots].map(({ handle }) => handle.opened));
+    try {
+      await Promise.all([...this.#slots].map(({ handle }) => handle.opened));
+    } catch (error) {
+      // After a close they were ended while they started.
+      if (!this.#closed) throw error;
+    }
   }
 
   #startOne(): void {

@@ -29,6 +29,18 @@ async function waves(
   return Math.max(...limits.slice(-5));
 }
 
+test.each([NaN, Infinity, -1])('a clock that jumps by %d once does no harm', async (jump) => {
+  let now = 0;
+  const limiter = new AdaptiveLimiter({ clock: { now: () => now }, maxLimit: 30 });
+  await limiter.run(async () => void (now += jump));
+  now = 0;
+  for (let wave = 0; wave < 20; wave++) {
+    await Promise.all(Array.from({ length: limiter.limit }, () => limiter.run(() => {})));
+  }
+  expect(limiter.limit).toBeGreaterThan(20);
+  expect(limiter.stats().baseline).toBe(0);
+});
+
 test('grows while the other side keeps up, and shrinks when it queues', async () => {
   const clock = new ManualClock();
   const limiter = new AdaptiveLimiter({ clock });

@@ -33,6 +33,13 @@ const settled = (limits: number[]): { least: number; most: number } => {
 };
 
 describe('the limit', () => {
+  test('grows while calls take no time that the clock can tell', () => {
+    const { limits } = run(initialGradient(20), (inFlight) => ({ latency: 0, inFlight, overload: 0 }), {
+      windows: 100,
+    });
+    expect(settled(limits).most).toBeGreaterThan(40);
+  });
+
   test.each([5, 50, 300])('settles a little above what the server takes at once (%i)', (capacity) => {
     const { limits } = run(initialGradient(20), server(capacity), { windows: 800 });
     const { least, most } = settled(limits);

@@ -11,6 +11,17 @@ const collect = async <T>(items: AsyncIterable<T>): Promise<T[]> => {
   return all;
 };
 
+/** Numbers without end, from a source that never answers when it is closed. */
+const unclosable = (): AsyncIterable<number> => {
+  let item = 0;
+  return {
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false, value: item++ }),
+      return: () => new Promise(() => {}),
+    }),
+  };
+};
+
 /** A source that knows how much was pulled, and how often it was closed. */
 function source(length: number, pause?: () => Promise<unknown>) {
   const seen = { pulled: 0, closed: 0 };
@@ -356,4 +367,22 @@ test('a million items take no more memory or stack than a few', async () => {
   }
   for await (const result of mapConcurrent(many(), (item) => item, { concurrency: 100 })) sum += result;
   expect(sum).toBe(499_999_500_000);
+});
+
+test('an abort ends the wait for a source that does not close', async () => {
+  const controller = new AbortController();
+  const left = mapConcurrent(unclosable(), (item) => item, { concurrency: 2, signal: controller.signal });
+  expect(await left.next()).toEqual({ done: false, value: 0 });
+  await tick();
+  const failing = mapConcurrent(unclosable(), () => Promise.reject(new Error('first')), {
+    concurrency: 1,
+    signal: controller.signal,
+  });
+  const failed = failing.next().catch((error: unknown) => error);
+  const returned = left.return?.();
+  await tick();
+  controller.abort();
+  expect(await returned).toEqual({ done: true, value: undefined });
+  expect(await failed).toEqual(new Error('first'));
+  expect(getEventListeners(controller.signal, 'abort')).toHaveLength(0);
 });

@@ -31,6 +31,10 @@ class FakeWorker implements WorkerHandle {
   /** Refuses frames that hold one of these. */
   uncloneable = new Set<unknown>();
   readonly clock: Clock;
+  /** Number of its first task: those after 2^31 - 1 are negative, as those of a thread. */
+  first = 0;
+  /** Told of what is sent, while it is copied. */
+  onSend = (_items: readonly unknown[]): void => {};
   readonly cells: { item: unknown; state: State; startedAt: number; endedAt: number }[] = [];
   #answered = 0;
 
@@ -48,30 +52,35 @@ class FakeWorker implements WorkerHandle {
   send(tasks: readonly Shipment[]): number {
     expect(this.terminated).toBe(false);
     if (tasks.some(({ item }) => this.uncloneable.has(item))) throw new InputFailure(new Error('no clone'));
-    const first = this.cells.length;
+    this.onSend(tasks.map(({ item }) => item));
+    const first = (this.first + this.cells.length) | 0;
     for (const { item } of tasks) this.cells.push({ item, state: 'pending', startedAt: 0, endedAt: 0 });
     expect(this.cells.length - this.#answered).toBeLessThanOrEqual(this.window);
     return first;
   }
 
   answer(sequence: number): Answer | undefined {
-    expect(sequence).toBe(this.#answered);
-    const { item, state, startedAt, endedAt } = this.cells[sequence]!;
+    expect(this.#place(sequence)).toBe(this.#answered);
+    const { item, state, startedAt, endedAt } = this.cells[this.#answered]!;
     if (state !== 'done' && state !== 'skipped') return undefined;
     this.#answered++;
     return { outcome: state === 'done' ? [item] : undefined, startedAt, endedAt };
   }
 
   startOf(sequence: number): number | undefined {
-    const { state, startedAt } = this.cells[sequence]!;
+    const { state, startedAt } = this.cells[this.#place(sequence)]!;
     return state === 'started' ? startedAt : undefined;
   }
 
   revoke(sequence: number): boolean {
-    const cell = this.cells[sequence]!;
+    const cell = this.cells[this.#place(sequence)]!;
     if (cell.state !== 'pending') return false;
     cell.state = 'revoked';
     return true;
+  }
+
+  #place(sequence: number): number {
+    return (sequence - this.first) | 0;
   }
 
   get #current(): FakeWorker['cells'][number] | undefined {
@@ -186,6 +195,60 @@ test('a task whose worker died before it started runs elsewhere, before those th
   expect(workers[1]!.begin()?.item).toBe('first');
   workers[1]!.answerNow();
   expect(await tasks[0]).toBe('first');
+});
+
+test('a worker serves more than 2^31 tasks, two frames at a time', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const first = scheduler.submit(task(0));
+  await turn();
+  const [worker] = workers as [FakeWorker];
+  worker.first = 2 ** 31 - 3;
+  worker.open();
+  await turn();
+  worker.begin();
+  worker.answerNow();
+  await first;
+  const tasks = Array.from({ length: 20 }, (_, item) => scheduler.submit(task(item)));
+  await turn();
+  for (let item = 0; item < 20; item++) {
+    // While tasks wait, one frame waits behind the other.
+    if (scheduler.counts.waiting > 0) expect(scheduler.counts.running).toBeGreaterThan(1);
+    expect(worker.begin()?.item).toBe(item);
+    worker.answerNow();
+    await turn();
+  }
+  expect(await Promise.all(tasks)).toHaveLength(20);
+});
+
+test('a worker that is ended while its task is being copied does not run it', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const outcome = scheduler.submit(task('closer')).catch((error: unknown) => error);
+  await turn();
+  const [worker] = workers as [FakeWorker];
+  let closed: Promise<void> | undefined;
+  worker.onSend = () => void (closed ??= scheduler.close(true));
+  worker.open();
+  await turn();
+  expect(worker.terminated).toBe(true);
+  worker.die();
+  await turn();
+  expect(await outcome).toBeInstanceOf(ClosedError);
+  await closed;
+  expect(workers).toHaveLength(1);
+});
+
+test('a task that is given up while it is copied is not run', async () => {
+  const { scheduler, workers } = setUp({ maxWorkers: 1 });
+  const controller = new AbortController();
+  const outcome = scheduler.submit(task('own', { signal: controller.signal })).catch((error: unknown) => error);
+  await turn();
+  const [worker] = workers as [FakeWorker];
+  worker.onSend = () => controller.abort('gone');
+  worker.open();
+  await turn();
+  expect(await outcome).toBe('gone');
+  expect(worker.begin()).toBe(undefined);
+  expect(scheduler.counts).toMatchObject({ running: 0, waiting: 0, idle: 1 });
 });
 
 test('a task whose workers keep dying before it starts is given up', async () => {

@@ -1,5 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { afterEach, describe, expect, test, vi } from 'vitest';
+import { CallTable } from '../src/call-table.ts';
+import { poolMap } from '../src/pool-map.ts';
 import { TaskCloneError, WorkerExitError, WorkerPool, type WorkerPoolOptions } from '../src/index.ts';
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -55,6 +57,41 @@ describe.each(['worker_threads', 'child_process'] as const)('map over %s', (runt
     expect(await failure).toBeInstanceOf(TaskCloneError);
     expect(got).toEqual([0, 1, 2]);
   });
+});
+
+test('an iterable whose async iterator is null is a plain one', async () => {
+  const items = Object.assign([1, 2], { [Symbol.asyncIterator]: null });
+  expect(await collect(open().map(items))).toEqual([2, 4]);
+});
+
+test('a chunk whose reply cannot be read is not run again', async () => {
+  const sent: (readonly unknown[])[] = [];
+  const runChunk = async (chunk: readonly unknown[]): Promise<never> => {
+    sent.push(chunk);
+    throw new TaskCloneError({ task: 'default', direction: 'result', cause: undefined });
+  };
+  const call = new CallTable('file:///tasks.js').get('default', 'each');
+  const settings = { runChunk, call, workers: 1, chunkSize: 2, ordered: true, signal: undefined } as const;
+  await expect(collect(poolMap([1, 2], settings))).rejects.toBeInstanceOf(TaskCloneError);
+  expect(sent).toEqual([[1, 2]]);
+});
+
+test('no name of a task is taken for that of a map', async () => {
+  const pool = open();
+  await expect(pool.run(1, { name: 'default\neach' })).rejects.toMatchObject({ code: 'PERF_POOL_LOAD' });
+  expect(await collect(pool.map([1, 2]))).toEqual([2, 4]);
+});
+
+test('the chunks of a map that wait leave room in the queue for tasks', async () => {
+  const pool = open({ maxWorkers: 2, maxQueue: 2 });
+  const items = Array.from({ length: 20 }, () => 50);
+  const mapped = pool.map(items, { name: 'sleep', chunkSize: 1 });
+  await mapped.next();
+  expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 });
+  const tasks = [1, 2].map((value) => pool.run(value));
+  await expect(pool.run(3)).rejects.toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 2, limit: 2 });
+  expect(await Promise.all(tasks)).toEqual([2, 4]);
+  await mapped.return?.();
 });
 
 test('yields nothing of nothing', async () => {

@@ -54,6 +54,15 @@ test('the first failure is the rejection, and no range is claimed after it', asy
   expect(await pool.run(1)).toBe(2);
 });
 
+test('when a worker ends, the others claim no more', async () => {
+  const pool = open();
+  await pool.warmUp(1);
+  const claimed = new Int32Array(new SharedArrayBuffer(400));
+  const error = await pool.mapRange(claimed, { name: 'exitRange' }).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ code: 'PERF_POOL_WORKER_EXIT', exitCode: 3 });
+  expect(claimed[0]).toBeLessThan(10);
+});
+
 test('an abort and a timeout end it, and what hangs with it', async () => {
   const pool = open();
   await pool.warmUp(1);

@@ -292,6 +292,32 @@ describe('a pool of threads', () => {
     expect(buffer.byteLength).toBe(64);
   });
 
+  test('a task that moves a buffer waits for a worker of its own: what was sent behind a slow one could not be sent again', async () => {
+    const pool = open();
+    for (let round = 0; round < 50; round++) await pool.run(undefined, { name: 'sleep' });
+    const slow = pool.run(100, { name: 'sleep' });
+    await Promise.resolve();
+    const buffer = new ArrayBuffer(64);
+    expect(await pool.run(buffer, { name: 'size', transferList: [buffer] })).toBe(64);
+    expect(await slow).toBe(100);
+  });
+
+  test('a restartable task whose buffer moved to a worker that ended says so', async () => {
+    const buffer = new ArrayBuffer(64);
+    const options = { name: 'exitAnyhow', transferList: [buffer], restartable: true } as const;
+    expect(await failure(open().run(buffer, options))).toBeInstanceOf(WorkerExitError);
+  });
+
+  test.each([false, true])(
+    'a warm-up that is under way when its pool closes rejects with that (force: %s)',
+    async (force) => {
+      const pool = open({ maxWorkers: 2 });
+      const warm = failure(pool.warmUp(1));
+      await pool.close({ force });
+      expect(await warm).toMatchObject({ code: 'PERF_POOL_CLOSED' });
+    },
+  );
+
   test('shared memory is shared', async () => {
     const counter = new Int32Array(new SharedArrayBuffer(4));
     const pool = open({ maxWorkers: 2 });
@@ -438,6 +464,8 @@ describe('a pool of threads', () => {
     ['`name` must be a non-empty string', { name: '' }],
     ['`priority` must be a number', { priority: NaN }],
     ['`signal` must be an AbortSignal, got null', { signal: null }],
+    ['`transferList` must be an array, got null', { transferList: null }],
+    ['`transferList` must be an array, got string', { transferList: 'ab' }],
     ['run() has no option `retry`', { retry: 3 }],
   ])('rejects a call with a bad option: %s', async (message, options) => {
     await expect(open().run(1, options)).rejects.toThrow(message);
