@@ -96,7 +96,8 @@ export class Scheduler {
     // A task that a worker is free for, or can be started for, does not count as waiting.
     if (options?.unbounded !== true && this.#queue.size + this.#sent >= maxWorkers + maxQueue) {
       log.refused();
-      throw new PoolQueueFullError(component, { pending: this.#queue.size, limit: maxQueue });
+      const pending = Math.max(0, this.#queue.size + this.#sent - maxWorkers);
+      throw new PoolQueueFullError(component, { pending, limit: maxQueue });
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);
