@@ -39,7 +39,7 @@ export interface RunOptions {
   readonly timeoutFrom?: 'start' | 'submit' | undefined;
   /** Whether it may be started again, twice at most, when its worker is lost while it runs. @default false */
   readonly restartable?: boolean | undefined;
-  /** Who goes first: one point is worth one second of waiting. Any finite number. @default 0 */
+  /** Who goes first: one point is worth one second of waiting. From -1e9 to 1e9. @default 0 */
   readonly priority?: number | undefined;
   /** What of the task moves to the worker instead of being copied. A child process copies everything. */
   readonly transferList?: readonly Transferable[] | undefined;
