@@ -21,7 +21,7 @@ export { Limiter } from './limiter.ts';
 export { LimiterLease } from './limiter-lease.ts';
 export type { LimiterCallOptions, LimiterOptions, LimiterStats } from './limiter-options.ts';
 export { type MapConcurrentOptions, mapConcurrent } from './map-concurrent.ts';
-export { type RangeResult, type RangeTask, type SharedView, toShared } from './map-range.ts';
+export { type RangeResult, type RangeTask, type SharedCopy, type SharedView, toShared } from './map-range.ts';
 export type { ItemContext } from './map-window.ts';
 export { type Machine, type WorkKind, recommendedConcurrency } from './recommended-concurrency.ts';
 export type { TaskContext } from './task-context.ts';

@@ -14,7 +14,7 @@ export class LoadFailure {
 
 /**
  * The function that the module at `url` exports as `name`; an own module cache is not needed, as the runtime keeps one.
- * A property of the default export does as well: what CommonJS modules export can look like that.
+ * A property of the default export does as well: what CommonJS modules export can look like that, `default` itself when they were compiled from ES modules.
  */
 export async function loadExport(url: string, name: string): Promise<TaskFunction | LoadFailure> {
   let module: Readonly<Record<string, unknown>>;
@@ -23,8 +23,8 @@ export async function loadExport(url: string, name: string): Promise<TaskFunctio
   } catch (error) {
     return new LoadFailure('import', error);
   }
-  const found = module[name] ?? ownProperty(module['default'], name);
-  return typeof found === 'function' ? (found as TaskFunction) : new LoadFailure('export');
+  const found = [module[name], ownProperty(module['default'], name)].find((each) => typeof each === 'function');
+  return found === undefined ? new LoadFailure('export') : (found as TaskFunction);
 }
 
 function ownProperty(object: unknown, name: string): unknown {

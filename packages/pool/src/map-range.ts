@@ -98,11 +98,38 @@ type TypedArray =
   | BigInt64Array
   | BigUint64Array;
 
+/** The same class of array over shared memory. */
+export type SharedCopy<A> = A extends Int8Array
+  ? Int8Array<SharedArrayBuffer>
+  : A extends Uint8Array
+    ? Uint8Array<SharedArrayBuffer>
+    : A extends Uint8ClampedArray
+      ? Uint8ClampedArray<SharedArrayBuffer>
+      : A extends Int16Array
+        ? Int16Array<SharedArrayBuffer>
+        : A extends Uint16Array
+          ? Uint16Array<SharedArrayBuffer>
+          : A extends Int32Array
+            ? Int32Array<SharedArrayBuffer>
+            : SharedCopyOfWide<A>;
+
+type SharedCopyOfWide<A> = A extends Uint32Array
+  ? Uint32Array<SharedArrayBuffer>
+  : A extends Float32Array
+    ? Float32Array<SharedArrayBuffer>
+    : A extends Float64Array
+      ? Float64Array<SharedArrayBuffer>
+      : A extends BigInt64Array
+        ? BigInt64Array<SharedArrayBuffer>
+        : A extends BigUint64Array
+          ? BigUint64Array<SharedArrayBuffer>
+          : never;
+
 /** A copy of a typed array in memory that can be shared with workers, for `mapRange`. */
-export function toShared<A extends TypedArray>(array: A): A {
+export function toShared<A extends TypedArray>(array: A): SharedCopy<A> {
   if (!ArrayBuffer.isView(array) || array instanceof DataView) throw new TypeError('`array` must be a typed array');
-  const Class = array.constructor as new (buffer: SharedArrayBuffer) => A;
+  const Class = array.constructor as unknown as new (buffer: SharedArrayBuffer) => SharedCopy<A>;
   const shared = new Class(new SharedArrayBuffer(array.byteLength));
-  (shared as Uint8Array).set(array as Uint8Array);
+  (shared as unknown as Uint8Array).set(array as Uint8Array);
   return shared;
 }

@@ -100,7 +100,8 @@ export class Scheduler {
     // A task that a worker is free for, or can be started for, does not count as waiting.
     if (!unbounded && this.#queue.bounded + this.#sent >= maxWorkers + maxQueue) {
       log.refused();
-      throw new PoolQueueFullError(component, { pending: this.#queue.bounded, limit: maxQueue });
+      const pending = Math.max(0, this.#queue.bounded + this.#sent - maxWorkers);
+      throw new PoolQueueFullError(component, { pending, limit: maxQueue });
     }
     const now = clock.now();
     const task = new PoolTask(request, now, this.#signals);

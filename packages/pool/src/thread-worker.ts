@@ -53,6 +53,8 @@ export class ThreadWorker implements WorkerHandle {
       this.#rung.push(unreadable(error));
       this.onRing();
     });
+    // A thread that ends closes the bell first: with nothing else to do, this process would end before it hears of the rest, and the task never settle.
+    this.#bell.on('close', () => this.#worker.ref());
     this.#bell.unref();
   }
 

@@ -28,6 +28,7 @@ export class TinypoolWorker {
   /** Resolves when the worker is gone, for whatever reason. Never rejects. */
   readonly exited: Promise<WorkerExit>;
   readonly #pool: Tinypool;
+  #thread: Thread | undefined;
   #resolveExited!: (exit: WorkerExit) => void;
   /** It has ended or is about to: what Tinypool says of a task from now on is about that, not about the task. */
   #ending = false;
@@ -59,6 +60,11 @@ export class TinypoolWorker {
     return this.#pool.run(message);
   }
 
+  /** Keeps this process alive until the worker is gone. */
+  ref(): void {
+    this.#thread?.ref?.();
+  }
+
   /** Ends it at once. Idempotent. */
   terminate(): void {
     if (this.#ending) return;
@@ -70,7 +76,8 @@ export class TinypoolWorker {
     try {
       const answer = this.#pool.run(message, { transferList: transferList as MessagePort[] });
       // Tinypool starts the worker within `run`.
-      this.#watch(this.#pool.threads[0] as Thread);
+      this.#thread = this.#pool.threads[0] as Thread;
+      this.#watch(this.#thread);
       // Of a worker that ends before it is ready, Tinypool keeps the message for another one, which will never be.
       if ((await Promise.race([answer, this.exited])) !== undefined) throw new Error(NOT_OPENED);
     } catch (error) {

@@ -7,6 +7,7 @@ import {
   WorkerPool,
   mapConcurrent,
   recommendedConcurrency,
+  toShared,
 } from '../src/index.ts';
 
 test('results are typed', () => {
@@ -15,6 +16,15 @@ test('results are typed', () => {
   expectTypeOf(pool.run<string>(1, { signal: undefined })).toEqualTypeOf<Promise<string>>();
   expectTypeOf(pool.map<number>([1])).toExtend<AsyncIterable<number>>();
   expectTypeOf(pool).toExtend<AsyncDisposable>();
+});
+
+test('what is shared can be given to mapRange, alone or in an object', () => {
+  type Data = Parameters<WorkerPool['mapRange']>[0];
+  const bytes = toShared(new Uint8Array(1));
+  expectTypeOf(bytes).toEqualTypeOf<Uint8Array<SharedArrayBuffer>>();
+  expectTypeOf(toShared(new BigUint64Array(1))).toEqualTypeOf<BigUint64Array<SharedArrayBuffer>>();
+  expectTypeOf(bytes).toExtend<Data>();
+  expectTypeOf({ bytes, factor: 2 }).toExtend<Data>();
 });
 
 test('limiters give back what the function does', () => {

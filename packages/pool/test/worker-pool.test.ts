@@ -62,6 +62,10 @@ describe.each(['worker_threads', 'child_process'] as const)('a pool of %s', (run
     expect(await start({ filename: fixture('common.cjs') }).run(4, { name: 'triple' })).toBe(12);
   });
 
+  test('finds the default export of a module that was compiled to CommonJS', async () => {
+    expect(await start({ filename: fixture('compiled.cjs') }).run(4)).toBe(16);
+  });
+
   test('takes a path for a URL', async () => {
     expect(await start({ filename: fileURLToPath(TASKS) }).run(4)).toBe(8);
   });
@@ -248,6 +252,19 @@ describe.each(['worker_threads', 'child_process'] as const)('a pool of %s', (run
     expect(stdout).toBe('42');
   });
 
+  test('a refused task is told how many wait, also when all of them came at once', async () => {
+    const pool = start({ maxWorkers: 1, maxQueue: 1 });
+    const others = Promise.all([pool.run(1), pool.run(2)]);
+    expect(await failure(pool.run(3))).toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 1, limit: 1 });
+    expect(await others).toEqual([2, 4]);
+  });
+
+  test('a process that only waits for a task hears that its worker ended', async () => {
+    const script = fileURLToPath(fixture('lost-process.ts'));
+    const { stdout } = await promisify(execFile)(process.execPath, [script, runtime], { timeout: 20_000 });
+    expect(stdout).toBe('3,3,3,3,3,3,3,3,');
+  });
+
   test('a worker that cannot start rejects what waits for it, and is not started for ever', async () => {
     const pool = start({ minWorkers: 1, env: { ...process.env, NODE_OPTIONS: '--no-such-flag' } });
     const errors = await Promise.all([failure(pool.run(1)), failure(pool.run(2))]);
@@ -336,7 +353,7 @@ describe('a pool of threads', () => {
     const waiting = pool.run(1);
     const error = await failure(pool.run(2, { signal: controller.signal }));
     expect(error).toBeInstanceOf(PoolQueueFullError);
-    expect(error).toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 2, limit: 1 });
+    expect(error).toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 1, limit: 1 });
     controller.abort('enough');
     expect(await held).toBe('enough');
     expect(await waiting).toBe(2);
