@@ -1,4 +1,5 @@
 import { AbortGroups, type Clock, ClosedError } from '@perf/core';
+import { afterFailures } from './after-failures.ts';
 import { Deadlines } from './deadlines.ts';
 import { Deferral } from './deferral.ts';
 import { PoolQueueFullError, TaskCloneError, TaskTimeoutError, type WorkerExit, WorkerExitError } from './errors.ts';
@@ -355,9 +356,4 @@ export class Scheduler {
   #closedError(): ClosedError {
     return new ClosedError(this.#settings.component, 'PERF_POOL_CLOSED');
   }
-}
-
-/** A task that fails rejects a few turns of the microtask queue later (see `PoolTask.fail`): whoever waits for all of them comes after that. */
-async function afterFailures(): Promise<void> {
-  for (let turn = 0; turn < 6; turn++) await Promise.resolve();
 }
