@@ -1,20 +1,11 @@
-import type { Clock } from '@perf/core';
 import type { BusLink } from './bus-link.ts';
 import { type CacheKey, fromStoreKey, toStoreKey } from './cache-key.ts';
-import type { InFlight } from './in-flight.ts';
-import type { MemoryTier } from './memory-tier.ts';
-import type { StoreTier } from './store-tier.ts';
 import type { TagHistory } from './tag-history.ts';
-import type { TieredCounts } from './tiered-stats.ts';
 import type { Change } from './unsynced-changes.ts';
+import type { TierParts } from './tier-parts.ts';
 
-export interface ChangesOptions<K, V> {
-  readonly memory: MemoryTier<K, V>;
-  readonly store: StoreTier<V> | undefined;
-  readonly inFlight: InFlight<K, V>;
+export interface ChangesOptions<K, V> extends TierParts<K, V> {
   readonly history: TagHistory;
-  readonly counts: TieredCounts;
-  readonly clock: Clock;
   readonly staleFor: number;
 }
 

@@ -1,18 +1,11 @@
-import type { Clock } from '@perf/core';
 import type { CacheKey } from './cache-key.ts';
 import type { Fence } from './fences.ts';
-import type { InFlight } from './in-flight.ts';
 import type { LoadMember } from './load-group.ts';
-import type { Keep, MemoryTier } from './memory-tier.ts';
-import type { LoadedValue, StoreTier } from './store-tier.ts';
-import type { TieredCounts } from './tiered-stats.ts';
+import type { Keep } from './memory-tier.ts';
+import type { LoadedValue } from './store-tier.ts';
+import type { TierParts } from './tier-parts.ts';
 
-export interface KeeperOptions<K, V> {
-  readonly memory: MemoryTier<K, V>;
-  readonly store: StoreTier<V> | undefined;
-  readonly inFlight: InFlight<K, V>;
-  readonly counts: TieredCounts;
-  readonly clock: Clock;
+export interface KeeperOptions<K, V> extends TierParts<K, V> {
   /** Milliseconds after `ttl` in which a value is stale and still there; 0 for none. */
   readonly staleFor: number;
 }

@@ -1,4 +1,5 @@
-import { checkDuration, checkFunction, checkName, checkOptions } from '@perf/core';
+import { checkFunction, checkOptions } from '@perf/core';
+import { checkFenceFor, checkNamePart } from './check-store-options.ts';
 import type { KeyvAdapter } from './keyv-adapter.ts';
 import { type KeyvCell, type KeyvTag, markOf, randomId } from './keyv-cell.ts';
 import { KeyvCells, KeyvNames, type Turns, confirm, notKept, turnsOf } from './keyv-cells.ts';
@@ -32,11 +33,8 @@ export function keyvStore(adapter: KeyvAdapter, options: KeyvStoreOptions = {}):
   checkOptions('keyvStore', options, ['prefix', 'fenceFor']);
   for (const method of ['get', 'set'] as const) checkFunction(`adapter.${method}`, adapter?.[method]);
   const { prefix = 'perf', fenceFor = 60_000 } = options;
-  if (checkName('prefix', prefix).includes(':')) {
-    throw new RangeError(`\`prefix\` must not contain a colon, got ${JSON.stringify(prefix)}`);
-  }
-  checkDuration('fenceFor', fenceFor);
-  if (!Number.isSafeInteger(fenceFor)) throw new RangeError(`\`fenceFor\` must be finite and whole, got ${fenceFor}`);
+  checkNamePart('prefix', prefix);
+  checkFenceFor(fenceFor);
   return new KeyvStore(adapter, { prefix, fenceFor });
 }
 

@@ -1,5 +1,6 @@
 import { checkDuration, checkOptions, checkSignal } from '@perf/core';
 import type { LoadContext, LoadRequest, OfValue } from './load-group.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /** Options of a call that only waits. */
 export interface WaitOptions {
@@ -25,9 +26,6 @@ export interface LoadOptions<K, V> extends WaitOptions {
 
 /** What a call without options has: not checked, for it is known to be right. */
 export const NO_OPTIONS: WaitOptions = {};
-
-/** The tags of what has none: always this very array, so that a comparison tells. */
-export const NO_TAGS: readonly string[] = [];
 
 /** @throws TypeError naming the option, `signal.reason` */
 export function checkWaitOptions(options: WaitOptions, known: readonly string[] = ['signal']): void {

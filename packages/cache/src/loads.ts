@@ -1,27 +1,22 @@
-import { type Clock, checkDuration, deadline, delay } from '@perf/core';
+import { checkDuration, deadline, delay } from '@perf/core';
 import type { CacheKey } from './cache-key.ts';
 import { LoadTimeoutError } from './errors.ts';
 import { Flight } from './flight.ts';
-import type { InFlight } from './in-flight.ts';
 import type { Landing, LoadGroup, LoadMember, LoadRequest, Outgoing } from './load-group.ts';
 import { leasesOf, takeTurns } from './load-turns.ts';
 import { type Loaded, settleEach } from './loaded.ts';
-import { NO_TAGS, checkTags } from './loader.ts';
+import { checkTags } from './loader.ts';
 import type { Arrival, Keeper } from './keeper.ts';
-import type { Life, MemoryTier } from './memory-tier.ts';
+import type { Life } from './memory-tier.ts';
 import type { StoreAnswer, StoreTier } from './store-tier.ts';
 import { observeLoad } from './telemetry.ts';
-import type { TieredCounts } from './tiered-stats.ts';
 import { jittered } from './ttl-jitter.ts';
+import type { TierParts } from './tier-parts.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /** What loads work with. */
-export interface LoadsOptions<K extends CacheKey, V> {
+export interface LoadsOptions<K extends CacheKey, V> extends TierParts<K, V> {
   readonly keeper: Keeper<K, V>;
-  readonly memory: MemoryTier<K, V>;
-  readonly store: StoreTier<V> | undefined;
-  readonly inFlight: InFlight<K, V>;
-  readonly counts: TieredCounts;
-  readonly clock: Clock;
   readonly ttlJitter: number;
   readonly negativeTtl: number | undefined;
   readonly loadTimeout: number;

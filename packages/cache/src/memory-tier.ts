@@ -1,10 +1,10 @@
 import type { Clock } from '@perf/core';
 import { earliestRefresh, isEarlyRefreshDue } from './early-refresh.ts';
-import { NO_TAGS } from './loader.ts';
 import { MemoryCache } from './memory-cache.ts';
 import type { MemoryCacheOptions } from './memory-options.ts';
 import { type TimeSource, timeSourceOf } from './recent-time.ts';
 import type { TagHistory } from './tag-history.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /** What a {@link TieredCache} keeps in memory for a key: a value, or the failure to load one. Opaque. */
 export interface Held<V> {
@@ -139,10 +139,9 @@ export class MemoryTier<K, V> {
     this.cache.clear();
   }
 
-  /** Says whether changes made elsewhere are heard of. What is held was kept under another assumption and goes. */
+  /** Says whether changes made elsewhere are heard of, from now on: what is held was kept under another assumption. */
   setConnected(connected: boolean): void {
     this.#connected = connected;
-    this.cache.clear();
   }
 
   #hold(key: K, held: Held<V>, until: number): void {

@@ -1,17 +1,12 @@
-import type { Clock } from '@perf/core';
 import type { CacheKey } from './cache-key.ts';
-import type { InFlight } from './in-flight.ts';
 import type { Keeper } from './keeper.ts';
-import { NO_TAGS } from './loader.ts';
 import type { StoreTier } from './store-tier.ts';
-import type { TieredCounts } from './tiered-stats.ts';
+import type { TierParts } from './tier-parts.ts';
+import { NO_TAGS } from './no-tags.ts';
 
-export interface ReadsOptions<K extends CacheKey, V> {
+export interface ReadsOptions<K extends CacheKey, V> extends Omit<TierParts<K, V>, 'memory'> {
   readonly keeper: Keeper<K, V>;
   readonly store: StoreTier<V>;
-  readonly inFlight: InFlight<K, V>;
-  readonly counts: TieredCounts;
-  readonly clock: Clock;
 }
 
 /** Reads a key from the store into memory. @returns the fresh value. Does not reject */

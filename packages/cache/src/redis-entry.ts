@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto';
+import { NO_TAGS } from './no-tags.ts';
 
 /**
  * What is stored under a key. A deletion is stored as well, for a while: without it, a value that was loaded before the deletion could not be told from one that was loaded after.
@@ -65,7 +66,6 @@ export interface RedisValue {
   readonly bytes: Uint8Array;
 }
 
-const NO_TAGS: readonly string[] = [];
 const NOTHING: RedisEntry = { state: '', leasedUntil: 0, leaseGeneration: '', value: undefined };
 
 const IDS_AT_ONCE = 256;

@@ -1,15 +1,7 @@
-import { checkName } from '@perf/core';
 import type { RedisArgument } from './redis-client.ts';
 
 /** No text in UTF-8 starts with it. */
 const NOT_UTF8 = 0xff;
-
-/** Throws unless `prefix` is a text without colons. Returns it. */
-export function checkPrefix(prefix: unknown): string {
-  const text = checkName('prefix', prefix);
-  if (text.includes(':')) throw new RangeError(`\`prefix\` must not contain a colon, got ${JSON.stringify(text)}`);
-  return text;
-}
 
 /** What the names of all entries of a namespace start with. @throws RangeError when names of two namespaces could meet */
 export function entryPrefix(prefix: string, namespace: string): string {

@@ -2,8 +2,7 @@ import type { RedisEntry, RedisValue } from './redis-entry.ts';
 import { type RedisNamespace, areTagsValid } from './redis-namespace.ts';
 import { packVersion } from './redis-version.ts';
 import type { StoreEntry } from './store.ts';
-
-const NO_TAGS: readonly string[] = [];
+import { NO_TAGS } from './no-tags.ts';
 
 /** What was read, and what it is judged by. */
 interface Judgement {

@@ -5,6 +5,7 @@ import { entryName, entryPrefix } from './redis-keys.ts';
 import { type RedisNamespace, type RedisNamespaces, unknownTags } from './redis-namespace.ts';
 import { ReadEntry } from './redis-read-entry.ts';
 import type { StoreEntry } from './store.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /** Bytes and the time, in one step. A key of another type holds nothing of ours. */
 const READ = /*@__PURE__*/ redisScript(`
@@ -15,8 +16,6 @@ return { raw, time[1], time[2] }`);
 
 /** Keys that are asked for in one command. */
 const MAX_KEYS = 500;
-
-const NO_TAGS: readonly string[] = [];
 
 interface ReadsOptions {
   readonly redis: RedisClient;

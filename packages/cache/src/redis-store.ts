@@ -1,6 +1,6 @@
-import { checkDuration, checkOptions } from '@perf/core';
+import { checkOptions } from '@perf/core';
+import { checkFenceFor, checkNamePart } from './check-store-options.ts';
 import { type RedisClient, checkRedis } from './redis-client.ts';
-import { checkPrefix } from './redis-keys.ts';
 import { RedisLeases } from './redis-leases.ts';
 import { RedisNamespaces } from './redis-namespace.ts';
 import { RedisReads } from './redis-reads.ts';
@@ -36,9 +36,8 @@ export function redisStore(redis: RedisClient, options: RedisStoreOptions = {}):
   checkRedis(redis, ['pipeline', 'callBuffer']);
   checkOptions('redisStore', options, ['prefix', 'fenceFor']);
   const { prefix = 'perf', fenceFor = 60_000 } = options;
-  checkPrefix(prefix);
-  checkDuration('fenceFor', fenceFor);
-  if (!Number.isSafeInteger(fenceFor)) throw new RangeError(`\`fenceFor\` must be finite and whole, got ${fenceFor}`);
+  checkNamePart('prefix', prefix);
+  checkFenceFor(fenceFor);
   return new RedisBackedStore(redis, { prefix, fenceFor });
 }
 

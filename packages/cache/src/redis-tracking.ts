@@ -1,8 +1,9 @@
 import { type Closeable, checkDuration, checkOptions } from '@perf/core';
+import { checkNamePart } from './check-store-options.ts';
 import type { Bus, BusListener, BusMessage } from './bus.ts';
 import { type RedisSubscriber, type RedisTrackingClient, checkRedis } from './redis-client.ts';
 import { tracked } from './redis-commands.ts';
-import { checkPrefix, parseName } from './redis-keys.ts';
+import { parseName } from './redis-keys.ts';
 import { RedisListeners } from './redis-listeners.ts';
 import { RedisSubscription, SUBSCRIBER_OPTIONS } from './redis-subscription.ts';
 
@@ -32,7 +33,7 @@ const SOURCE = 'redis';
 export function redisTracking(redis: RedisTrackingClient, options: RedisTrackingOptions = {}): RedisTracking {
   checkOptions('redisTracking', options, ['prefix', 'heartbeat']);
   const { prefix = 'perf', heartbeat = 5_000 } = options;
-  checkPrefix(prefix);
+  checkNamePart('prefix', prefix);
   checkDuration('heartbeat', heartbeat);
   if (redis?.isCluster === true)
     throw new TypeError('redisTracking takes a client of one Redis: use redisBus for a Cluster');

@@ -7,6 +7,7 @@ import { checksumOf, parseTags } from './sqlite-row.ts';
 import type { SqliteTags } from './sqlite-tags.ts';
 import type { HeldLease, LeaseAnswer, LeaseRequest, StoreEntry, StoreWrite } from './store.ts';
 import { toWellFormed } from './well-formed-text.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 export interface SqliteEntriesOptions {
   readonly maxBytes: number;
@@ -38,8 +39,6 @@ interface Read {
 }
 
 const NO_BYTES = new Uint8Array(0);
-const NO_TAGS: readonly string[] = [];
-
 /**
  * The entries in a file, as statements. Everything here is to run inside of a transaction.
  *

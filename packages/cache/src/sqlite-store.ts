@@ -12,6 +12,7 @@ import {
   delay,
   startTimer,
 } from '@perf/core';
+import { checkFenceFor } from './check-store-options.ts';
 import { SqliteCleaner, type SliceLimit } from './sqlite-cleaner.ts';
 import { SqliteEntries } from './sqlite-entries.ts';
 import { isBusy, toSqliteError } from './sqlite-error.ts';
@@ -92,10 +93,7 @@ export function sqliteStore(options: SqliteStoreOptions): SqliteStore {
   }
   checkDuration('sweepInterval', all.sweepInterval);
   checkDuration('busyTimeout', all.busyTimeout);
-  checkDuration('fenceFor', all.fenceFor);
-  if (!Number.isSafeInteger(all.fenceFor)) {
-    throw new RangeError(`\`fenceFor\` must be finite and whole, got ${all.fenceFor}`);
-  }
+  checkFenceFor(all.fenceFor);
   checkOneOf('synchronous', all.synchronous, ['normal', 'full']);
   return new FileStore(all);
 }

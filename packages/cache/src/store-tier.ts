@@ -4,13 +4,13 @@ import { type CacheKey, toStoreKey } from './cache-key.ts';
 import { openEnvelope, sealEnvelope } from './envelope.ts';
 import { StoreError } from './errors.ts';
 import { LoadLeases } from './load-leases.ts';
-import { NO_TAGS } from './loader.ts';
 import type { Life } from './memory-tier.ts';
 import { MutationQueue } from './mutation-queue.ts';
 import { type BatchReply, ReadBatch } from './read-batch.ts';
 import { StoreCalls, type StoreCallsOptions } from './store-calls.ts';
 import type { Store, StoreEntry, StoreWrite } from './store.ts';
 import { type Change, UnsyncedChanges } from './unsynced-changes.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /** A value the store has, with the time that is left. */
 export interface StoreHit<V> {

@@ -12,7 +12,6 @@ import {
   type Loader,
   type ManyLoader,
   NO_OPTIONS,
-  NO_TAGS,
   type WaitOptions,
   areEvident,
   checkEntryOptions,
@@ -33,6 +32,7 @@ import { type ResolvedTieredOptions, type TieredCacheOptions, resolveTieredOptio
 import { type TieredCacheStats, type TieredCounts, newCounts } from './tiered-stats.ts';
 import { jittered } from './ttl-jitter.ts';
 import type { Change } from './unsynced-changes.ts';
+import { NO_TAGS } from './no-tags.ts';
 
 /**
  * A cache of two tiers, memory and a store shared with other processes, that loads what it does not have.

@@ -10,6 +10,7 @@ import {
   checkRange,
   systemClock,
 } from '@perf/core';
+import { checkNamePart } from './check-store-options.ts';
 import type { Bus } from './bus.ts';
 import { MemoryCache } from './memory-cache.ts';
 import { MEMORY_OPTIONS, type MemoryCacheOptions } from './memory-options.ts';
@@ -151,9 +152,7 @@ function checkParts<K, V>({ memory, store, bus, codec, clock, namespace, singleF
   }
   if (memory !== 'none' && !(memory instanceof MemoryCache)) checkOptions('`memory`', memory, MEMORY_OPTIONS);
   checkClock('clock', clock);
-  if (checkName('namespace', namespace).includes(':')) {
-    throw new RangeError(`\`namespace\` must not contain a colon, got ${JSON.stringify(namespace)}`);
-  }
+  checkNamePart('namespace', namespace);
   if (store !== undefined) {
     checkMethods('store', store, ['getMany', 'setMany', 'deleteMany', 'invalidateTags', 'clear']);
     if (store.leases !== undefined) checkMethods('store.leases', store.leases, ['acquire', 'extend', 'release']);
