@@ -60,6 +60,53 @@ export class CallbackTimeoutError extends TimeoutError {
   }
 }
 
+/** `create` failed, and `onCreateError` says that this caller hears of it; `cause` is what it failed with. */
+export class CreateFailedError extends PerfError {
+  constructor(pool: string, cause: unknown) {
+    super('PERF_CONN_POOL_CREATE_FAILED', `no connection of "${pool}" could be created, see cause`, { cause });
+  }
+
+  override get name(): string {
+    return 'CreateFailedError';
+  }
+}
+
+/** `create` answered with `undefined` or `null`, as code that forgot to return its connection does. Counts as a failed create. */
+export class NoConnectionError extends PerfError {
+  constructor(answer: undefined | null) {
+    super('PERF_CONN_POOL_NO_CONNECTION', `\`create\` must give a connection, got ${answer}`);
+  }
+
+  override get name(): string {
+    return 'NoConnectionError';
+  }
+}
+
+/** `create` answered with an object that is in the pool already: lent twice, it would have two owners. Counts as a failed create. */
+export class DuplicateConnectionError extends PerfError {
+  constructor() {
+    super(
+      'PERF_CONN_POOL_DUPLICATE_CONNECTION',
+      '`create` must give a new connection each time, got one that is in the pool already',
+    );
+  }
+
+  override get name(): string {
+    return 'DuplicateConnectionError';
+  }
+}
+
+/** The reason of `ctx.signal` when `evictAll()` was called while the connection was being created. */
+export class ConnectionEvictedError extends PerfError {
+  constructor() {
+    super('PERF_CONN_POOL_EVICTED', 'the connection was evicted while it was being created');
+  }
+
+  override get name(): string {
+    return 'ConnectionEvictedError';
+  }
+}
+
 /** The connection died (`ctx.lost()`) before `create` handed it over, or before anybody used it; `cause` is what it gave as reason. */
 export class ConnectionLostError extends PerfError {
   constructor(options?: ErrorOptions) {

@@ -1,4 +1,5 @@
 import type { LeakReport } from './options.ts';
+import { hush } from './promise-like.ts';
 
 /** The stack of an acquire, as an error that is never thrown. */
 export class AcquireTrace extends Error {
@@ -25,9 +26,5 @@ export function reportLeak(leak: LeakReport, onLeak: ((leak: LeakReport) => void
     );
     return;
   }
-  try {
-    onLeak(leak);
-  } catch {
-    // An observer never hurts the pool.
-  }
+  hush(() => onLeak(leak));
 }
