@@ -9,7 +9,7 @@ import {
   checkSignal,
 } from '@perf/core';
 import { Closing } from './closing.ts';
-import { AcquireTimeoutError, QUEUE_FULL_CODE, closedError } from './errors.ts';
+import { AcquireTimeoutError, CreateFailedError, QUEUE_FULL_CODE, closedError } from './errors.ts';
 import { AcquireTrace } from './leak-watch.ts';
 import { Lease, type Lender } from './lease.ts';
 import { PoolMetrics } from './metrics.ts';
@@ -17,10 +17,12 @@ import {
   type AcquireOptions,
   type CloseOptions,
   type ConnectionPoolOptions,
+  type ResizeOptions,
   type Settings,
   type WarmUpOptions,
   checkAcquireOptions,
   resolveOptions,
+  resolveResize,
 } from './options.ts';
 import type { Slot } from './slot.ts';
 import type { ConnectionPoolStats } from './stats.ts';
@@ -55,17 +57,18 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     const settings = resolveOptions(options);
     const waiters = this.#waiters;
     this.#settings = settings;
-    this.#metrics = new PoolMetrics(this, settings.metricPrefix, settings.name);
+    this.#metrics = new PoolMetrics(this, settings);
     const customers = {
       get waiting(): number {
         return waiters.size;
       },
       serve: (slot: Slot<C>) => this.#serve(slot),
       changed: () => this.#changed(),
+      createFailed: (error: unknown) => this.#createFailed(error),
     };
     const stock = new Stock(settings, customers, this.#metrics);
     this.#stock = stock;
-    this.#warmUps = new WarmUps(settings, () => stock.lastError);
+    this.#warmUps = new WarmUps(settings, stock);
     this.#lender = {
       name: settings.name,
       takeBack: (slot) => stock.takeBack(slot),
@@ -151,10 +154,52 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     return this.#stock.evictIdle();
   }
 
+  /**
+   * Takes every connection made until now out of service: idle ones are destroyed now, lent ones when they are given back, and those
+   * that are being created are given up. `min` are opened anew. For a peer that failed over, or credentials that changed. Returns how many
+   * connections went or will. O(connections).
+   */
+  evictAll(): number {
+    return this.#stock.evictAll();
+  }
+
+  /**
+   * Changes how many connections are kept and how many there may be. More room serves those who wait at once. With less room, idle
+   * connections above it are destroyed now, lent ones as they are given back, and from then on there are never more than the new `max`.
+   *
+   * @throws RangeError, TypeError naming the option and its value; ClosedError after `close()`
+   */
+  resize(options: ResizeOptions): void {
+    const bounds = resolveResize(options, this.#stock.bounds);
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    this.#stock.resize(bounds);
+  }
+
+  /** Whether `pause()` was called, and `resume()` not yet. */
+  get paused(): boolean {
+    return this.#stock.paused;
+  }
+
+  /**
+   * Lends nothing and opens nothing until `resume()`. Callers wait, each until its own time is up; lent connections may be used and given
+   * back, idle ones are kept. `close()` of a paused pool turns those who wait off at once. With `evictAll()`: to move to another
+   * server without an error. Idempotent.
+   *
+   * @throws ClosedError after `close()`
+   */
+  pause(): void {
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    this.#stock.pause();
+  }
+
+  /** Ends a pause: those who wait are served in their order. Does nothing when the pool is not paused. */
+  resume(): void {
+    if (this.#stock.paused) this.#stock.resume();
+  }
+
   /** O(1) but for the quantiles of the waits. */
   stats(): Readonly<ConnectionPoolStats> {
-    const { slots, counters, connector } = this.#stock;
-    const { min, max } = this.#settings;
+    const { slots, counters, connector, bounds } = this.#stock;
     return {
       size: slots.size,
       idle: slots.count('idle'),
@@ -163,8 +208,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
       checking: slots.count('validating') + slots.count('resetting'),
       destroying: slots.count('destroying'),
       waiting: this.#waiters.size,
-      min,
-      max,
+      ...bounds,
       ...counters,
       checkErrors: connector.checkErrors,
       ...this.#waitTimes.summary(counters.acquired),
@@ -191,6 +235,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     const closing = (this.#closing ??= new Closing(() => this.#force()));
     if (first) {
       this.#warmUps.fail();
+      if (this.#stock.paused) this.#turnAway();
       this.#stock.windDown();
     }
     if (force) closing.force();
@@ -246,22 +291,22 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
   }
 
   #timedOut(waiter: Waiter<C>, timeout: number): AcquireTimeoutError {
-    const { name, max, clock } = this.#settings;
-    const { counters, slots, lastError } = this.#stock;
+    const { name, clock } = this.#settings;
+    const { counters, slots, lastError, bounds } = this.#stock;
     counters.acquireTimeouts++;
     return new AcquireTimeoutError(name, {
       timeout,
       waited: clock.now() - waiter.since,
       inUse: slots.count('lent'),
       waiting: this.#waiters.size,
-      max,
+      max: bounds.max,
       ...(lastError === undefined ? {} : { cause: lastError }),
     });
   }
 
   #isWarm(): boolean {
     const { slots } = this.#stock;
-    return slots.lasting - slots.count('creating') >= this.#settings.min;
+    return slots.lasting - slots.count('creating') >= this.#stock.bounds.min;
   }
 
   /** Connections or waiters have come or gone. */
@@ -277,10 +322,21 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     this.#closing.finish();
   }
 
-  #force(): void {
+  #createFailed(error: unknown): void {
+    const { onCreateError, name } = this.#settings;
+    if (onCreateError === 'retry') return;
+    do this.#waiters.take()?.fail(new CreateFailedError(name, error));
+    while (onCreateError === 'reject-all' && this.#waiters.size > 0);
+  }
+
+  #turnAway(): void {
     for (let waiter = this.#waiters.take(); waiter !== undefined; waiter = this.#waiters.take()) {
       waiter.fail(closedError(this.#settings.name));
     }
+  }
+
+  #force(): void {
+    this.#turnAway();
     this.#stock.giveUpCreates(closedError(this.#settings.name));
     this.#stock.endAll();
     this.#stock.pump();

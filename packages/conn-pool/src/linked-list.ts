@@ -23,6 +23,20 @@ export class LinkedList<N extends Linked<N>> implements Iterable<N> {
     this.#size++;
   }
 
+  /** Adds `node` in front of `next`, which is in this list, or last. */
+  insertBefore(next: N | undefined, node: N): void {
+    if (next === undefined) {
+      this.push(node);
+      return;
+    }
+    node.previous = next.previous;
+    node.next = next;
+    if (next.previous === undefined) this.#head = node;
+    else next.previous.next = node;
+    next.previous = node;
+    this.#size++;
+  }
+
   /** Takes the node that came last. */
   pop(): N | undefined {
     const node = this.#tail;

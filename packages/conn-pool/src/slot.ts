@@ -32,6 +32,10 @@ export class Slot<C> implements Linked<Slot<C>> {
   /** When it goes even though nothing replaces it. */
   dieAt: number = Infinity;
   idleSince = 0;
+  /** When `validate` said last that it works. */
+  provenAt = 0;
+  /** How long after its last use or proof it is validated to keep it alive. */
+  keepaliveAfter: number = Infinity;
   /** When the lease began, or `NaN` while nobody wants to know. */
   lentAt: number = NaN;
   /** Where the lease was taken, while leaks are watched. */

@@ -20,6 +20,11 @@ export class Slots<C> implements Iterable<Slot<C>> {
     return this.#all.size;
   }
 
+  /** How many connections there are or are about to be: places that nothing is leaving. */
+  get staying(): number {
+    return this.#all.size - this.#counts.destroying - this.#counts.abandoned;
+  }
+
   /** How many are old and wait to be given back or replaced. */
   get retiring(): number {
     return this.#retiring;

@@ -1,15 +1,15 @@
-import { Alarm } from './alarm.ts';
 import { Connector } from './connector.ts';
-import { reportLeak, stackOf } from './leak-watch.ts';
+import { ConnectionEvictedError } from './errors.ts';
+import { Housekeeper } from './housekeeper.ts';
 import { lifetimeFrom } from './lifetime.ts';
 import { LinkedList } from './linked-list.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
-import type { Settings } from './options.ts';
-import type { Slot } from './slot.ts';
+import type { Bounds, Settings } from './options.ts';
+import type { Slot, SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
 import { type Counters, zeroCounters } from './stats.ts';
-import { upkeep } from './upkeep.ts';
+import { heardFrom } from './upkeep.ts';
 
 /** Those the connections are for. */
 export interface Customers<C> {
@@ -19,7 +19,12 @@ export interface Customers<C> {
   serve(slot: Slot<C>): void;
   /** Connections came or went. */
   changed(): void;
+  /** A connection could not be created. */
+  createFailed(error: unknown): void;
 }
+
+/** The states of a connection that serves, or could. */
+const SERVING: ReadonlySet<SlotState> = new Set(['idle', 'validating', 'lent', 'resetting']);
 
 /**
  * The connections of a pool: opens, checks, keeps and ends them, and offers each that is free to the customers.
@@ -35,13 +40,14 @@ export class Stock<C> {
   readonly #customers: Customers<C>;
   readonly #metrics: PoolMetrics;
   readonly #opener: Opener<C>;
-  readonly #alarm: Alarm = new Alarm(() => this.#keepUp());
   /** In the order they became idle. */
   readonly #idle = new LinkedList<Slot<C>>();
+  readonly #housekeeper: Housekeeper<C>;
   readonly #tracksIdle: boolean;
   readonly #watchesLeaks: boolean;
-  #min: number;
+  #bounds: Bounds;
   #keepsIdle = true;
+  #paused = false;
   #pumping = false;
   #pumpAgain = false;
 
@@ -49,7 +55,7 @@ export class Stock<C> {
     this.#settings = settings;
     this.#customers = customers;
     this.#metrics = metrics;
-    this.#min = settings.min;
+    this.#bounds = { min: settings.min, max: settings.max };
     this.#tracksIdle = settings.validate !== undefined || settings.idleTimeout < Infinity;
     this.#watchesLeaks = settings.leakThreshold < Infinity;
     this.connector = new Connector(settings);
@@ -60,9 +66,31 @@ export class Stock<C> {
       connector,
       counters,
       onOpened: (slot, took) => this.#opened(slot, took),
+      onFailed: (error) => customers.createFailed(error),
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
+    this.#housekeeper = new Housekeeper<C>({
+      settings,
+      slots,
+      idle: this.#idle,
+      connector,
+      counters,
+      bounds: () => this.#kept(),
+      onSurplus: (slot) => this.#end(slot),
+      onProbed: (slot, healthy) => this.#probed(slot, healthy),
+      onDone: () => this.pump(),
+    });
+  }
+
+  /** How many connections are kept, and how many there may be. */
+  get bounds(): Bounds {
+    return this.#bounds;
+  }
+
+  /** Whether nothing is lent and nothing opened. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** The last error of `create`, while the peer cannot be reached. */
@@ -73,7 +101,7 @@ export class Stock<C> {
   /** Takes an idle connection that may be lent now. Validates those that were idle for long; one whose validation takes time is offered when it is over. */
   take(): Slot<C> | undefined {
     const { order } = this.#settings;
-    for (;;) {
+    while (!this.#paused) {
       const slot = order === 'lifo' ? this.#idle.pop() : this.#idle.shift();
       if (slot === undefined) return undefined;
       if (!this.#needsValidation(slot)) return slot;
@@ -85,9 +113,10 @@ export class Stock<C> {
       }
       // The callback may have called the pool, or told that the connection is lost.
       if (slot.state !== 'validating') continue;
-      if (healthy) return slot;
-      this.#end(slot);
+      if (healthy && !this.#paused) return slot;
+      this.#checked(slot, healthy);
     }
+    return undefined;
   }
 
   /** Marks `slot`, which `take()` or `serve()` gave, as lent. */
@@ -99,7 +128,7 @@ export class Stock<C> {
     slot.lentAt = now;
     slot.trace = trace;
     slot.leakReported = false;
-    if (this.#watchesLeaks) this.#alarm.set(now + this.#settings.leakThreshold, now);
+    if (this.#watchesLeaks) this.#housekeeper.callAt(now + this.#settings.leakThreshold, now);
   }
 
   /** The lease of `slot` has ended. */
@@ -107,7 +136,7 @@ export class Stock<C> {
     this.#leaseEnded(slot);
     slot.uses++;
     this.#opener.proven();
-    if (slot.lost || slot.retiring) {
+    if (slot.lost || slot.retiring || slot.uses >= this.#settings.maxUses) {
       this.#end(slot);
       return;
     }
@@ -123,8 +152,10 @@ export class Stock<C> {
 
   discard(slot: Slot<C>, reason: unknown): void {
     this.#leaseEnded(slot);
+    this.#dies(slot, reason);
+    // Asked, `isFailover` may have called the pool, and closed it by force.
+    if (slot.state === 'lent') this.#end(slot);
     if (reason !== undefined) this.connector.report(reason, 'use');
-    this.#end(slot);
   }
 
   /** Gives what is free to those who wait, and opens what is missing. */
@@ -135,8 +166,9 @@ export class Stock<C> {
     this.#pumping = true;
     while (this.#pumpAgain) {
       this.#pumpAgain = false;
+      if (this.#paused) break;
       this.#serveFromIdle();
-      this.#opener.meet(this.#customers.waiting, this.#min);
+      this.#opener.meet(this.#customers.waiting, this.#kept());
     }
     this.#pumping = false;
     this.#customers.changed();
@@ -149,28 +181,56 @@ export class Stock<C> {
     return idle.length;
   }
 
+  /** Ends every connection made until now, the lent ones when they come back. Returns how many. */
+  evictAll(): number {
+    let evicted = 0;
+    // First, since each connection that goes makes room for a new one, which is to stay.
+    this.#opener.giveUp(new ConnectionEvictedError());
+    for (const slot of this.slots) {
+      if (slot.lost || !SERVING.has(slot.state)) continue;
+      evicted++;
+      slot.lost = true;
+      this.#endUnlessLent(slot);
+    }
+    this.pump();
+    return evicted;
+  }
+
+  resize(bounds: Bounds): void {
+    this.#bounds = bounds;
+    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.shift() as Slot<C>);
+    const excess = this.slots.staying - bounds.max;
+    if (excess > 0) this.#opener.giveUp(new ConnectionEvictedError(), excess);
+    this.#housekeeper.keepUp();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#housekeeper.keepUp();
+  }
+
   /** From now on no connection is kept for later. */
   windDown(): void {
     this.#keepsIdle = false;
-    this.#min = 0;
     this.evictIdle();
   }
 
   /** Ends the creates that nobody waits for. */
   giveUpCreates(reason: unknown): void {
-    this.#opener.giveUpAll(reason);
+    this.#opener.giveUp(reason);
   }
 
   /** Ends every connection, the lent ones too. */
   endAll(): void {
-    for (const slot of this.slots) {
-      const { state } = slot;
-      if (state === 'idle' || state === 'validating' || state === 'lent' || state === 'resetting') this.#end(slot);
-    }
+    for (const slot of this.slots) if (SERVING.has(slot.state)) this.#end(slot);
   }
 
   stop(): void {
-    this.#alarm.clear();
+    this.#housekeeper.stop();
     this.#opener.stop();
   }
 
@@ -184,12 +244,26 @@ export class Stock<C> {
 
   #needsValidation(slot: Slot<C>): boolean {
     const { validate, validateAfterIdle, clock } = this.#settings;
-    return validate !== undefined && clock.now() - slot.idleSince >= validateAfterIdle;
+    return validate !== undefined && clock.now() - heardFrom(slot) >= validateAfterIdle;
+  }
+
+  /** What the pool is to keep up now, and may have. */
+  #kept(): Bounds {
+    return this.#keepsIdle && !this.#paused ? this.#bounds : { min: 0, max: this.#bounds.max };
+  }
+
+  /** Whether there are more connections than there may be since a resize. */
+  #isCrowded(): boolean {
+    return this.slots.staying > this.#bounds.max;
   }
 
   /** A connection is free, and good: to whoever waits, or idle. */
   #offer(slot: Slot<C>): void {
-    if (this.#customers.waiting > 0) {
+    if (this.#isCrowded()) {
+      this.#end(slot);
+      return;
+    }
+    if (this.#customers.waiting > 0 && !this.#paused) {
       this.#customers.serve(slot);
       return;
     }
@@ -202,7 +276,23 @@ export class Stock<C> {
     if (!this.#tracksIdle) return;
     const now = this.#settings.clock.now();
     slot.idleSince = now;
-    this.#alarm.set(now + this.#settings.idleTimeout, now);
+    this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
+  }
+
+  /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
+  #probed(slot: Slot<C>, healthy: boolean): void {
+    if (!healthy || this.#customers.waiting > 0 || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
+      this.#checked(slot, healthy);
+      return;
+    }
+    this.slots.move(slot, 'idle');
+    let next: Slot<C> | undefined;
+    for (const each of this.#idle) {
+      if (each.idleSince <= slot.idleSince) continue;
+      next = each;
+      break;
+    }
+    this.#idle.insertBefore(next, slot);
   }
 
   #checked(slot: Slot<C>, fit: boolean): void {
@@ -214,23 +304,37 @@ export class Stock<C> {
   #opened(slot: Slot<C>, took: number): void {
     const { maxLifetime, clock } = this.#settings;
     this.#metrics.created(took);
+    this.#housekeeper.pace(slot);
     if (maxLifetime < Infinity) {
       const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
       slot.retireAt = retireAt;
       slot.dieAt = dieAt;
-      this.#alarm.set(retireAt, clock.now());
+      this.#housekeeper.callAt(retireAt, clock.now());
     }
     this.#offer(slot);
-    if (this.slots.retiring > 0) this.#keepUp();
+    if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
   }
 
   #lost(slot: Slot<C>, reason: unknown): void {
     if (slot.lost || slot.state === 'destroying' || slot.state === 'gone') return;
-    slot.lost = true;
-    this.connector.report(reason, 'connection');
+    // The waits first: `onError` may ask for the next connection at once.
     if (isLostEarly(slot, this.#settings.clock.now())) this.#opener.lostEarly(reason);
-    if (slot.state !== 'lent') this.#end(slot);
+    this.#dies(slot, reason);
+    this.#endUnlessLent(slot);
+    this.connector.report(reason, 'connection');
+  }
+
+  /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
+  #dies(slot: Slot<C>, reason: unknown): void {
+    const first = !slot.lost;
+    slot.lost = true;
+    if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
+  }
+
+  /** A lent one goes when its lease ends. */
+  #endUnlessLent(slot: Slot<C>): void {
+    if (slot.state !== 'lent' && SERVING.has(slot.state)) this.#end(slot);
   }
 
   #leaseEnded(slot: Slot<C>): void {
@@ -244,6 +348,7 @@ export class Stock<C> {
   #end(slot: Slot<C>): void {
     if (slot.state === 'idle') this.#idle.remove(slot);
     this.slots.condemn(slot);
+    if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
     const pending = this.connector.destroy(slot.connection as C);
     slot.connection = undefined;
     if (pending === undefined) this.#gone(slot);
@@ -254,24 +359,5 @@ export class Stock<C> {
     this.slots.remove(slot);
     this.counters.destroyed++;
     this.pump();
-  }
-
-  /** What time brings: connections grow old or superfluous, leases become leaks. */
-  #keepUp(): void {
-    const { clock, max, idleTimeout, leakThreshold } = this.#settings;
-    const now = clock.now();
-    const rules = { now, min: this.#min, max, idleTimeout, leakThreshold };
-    const { surplus, leaks, next } = upkeep(this.slots, this.#idle, rules);
-    this.#alarm.set(next, now);
-    for (const slot of leaks) this.#leaked(slot, now);
-    for (const slot of surplus) if (slot.state === 'idle') this.#end(slot);
-    this.pump();
-  }
-
-  #leaked(slot: Slot<C>, now: number): void {
-    const { name, onLeak } = this.#settings;
-    slot.leakReported = true;
-    this.counters.leaks++;
-    reportLeak({ pool: name, heldFor: now - slot.lentAt, stack: stackOf(slot.trace) }, onLeak);
   }
 }
