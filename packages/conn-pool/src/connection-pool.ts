@@ -1,6 +1,5 @@
 import {
   type Closeable,
-  QueueFullError,
   type StatsSource,
   checkBoolean,
   checkDuration,
@@ -8,10 +7,11 @@ import {
   checkOptions,
   checkSignal,
 } from '@perf/core';
+import { AcquireTrace } from './acquire-trace.ts';
 import { Closing } from './closing.ts';
-import { AcquireTimeoutError, CreateFailedError, QUEUE_FULL_CODE, closedError } from './errors.ts';
-import { AcquireTrace } from './leak-watch.ts';
-import { Lease, type Lender } from './lease.ts';
+import { DeadlockWatch } from './deadlock-watch.ts';
+import { AcquireTimeoutError, CreateFailedError, closedError } from './errors.ts';
+import type { Lease } from './lease.ts';
 import { PoolMetrics } from './metrics.ts';
 import {
   type AcquireOptions,
@@ -24,12 +24,10 @@ import {
   resolveOptions,
   resolveResize,
 } from './options.ts';
-import type { Slot } from './slot.ts';
-import type { ConnectionPoolStats } from './stats.ts';
+import { type ConnectionPoolStats, zeroCounters } from './stats.ts';
 import { Stock } from './stock.ts';
-import { WaitTimes } from './wait-times.ts';
-import { Waiter } from './waiter.ts';
-import { WaiterQueue } from './waiter-queue.ts';
+import { TurnClock } from './turn-clock.ts';
+import { WaitingRoom } from './waiting-room.ts';
 import { WarmUps } from './warm-up.ts';
 
 const NO_OPTIONS: AcquireOptions = {};
@@ -46,34 +44,42 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
   readonly #settings: Settings<C>;
   readonly #metrics: PoolMetrics;
   readonly #stock: Stock<C>;
-  readonly #lender: Lender<C>;
-  readonly #waiters = new WaiterQueue<C>();
-  readonly #waitTimes = new WaitTimes();
+  readonly #room: WaitingRoom<C>;
+  readonly #turn: TurnClock;
+  /** Only with `detectDeadlocks`. */
+  readonly #deadlocks: DeadlockWatch | undefined;
+  readonly #traces: boolean;
   readonly #warmUps: WarmUps;
   #closing: Closing | undefined;
 
   /** @throws RangeError, TypeError naming the option and its value */
   constructor(options: ConnectionPoolOptions<C>) {
     const settings = resolveOptions(options);
-    const waiters = this.#waiters;
     this.#settings = settings;
-    this.#metrics = new PoolMetrics(this, settings);
-    const customers = {
-      get waiting(): number {
-        return waiters.size;
-      },
-      serve: (slot: Slot<C>) => this.#serve(slot),
-      changed: () => this.#changed(),
-      createFailed: (error: unknown) => this.#createFailed(error),
-    };
-    const stock = new Stock(settings, customers, this.#metrics);
+    const metrics = new PoolMetrics(this, settings);
+    this.#metrics = metrics;
+    const turn = new TurnClock(settings.clock);
+    this.#turn = turn;
+    const counters = zeroCounters();
+    const deadlocks = settings.detectDeadlocks ? new DeadlockWatch() : undefined;
+    this.#deadlocks = deadlocks;
+    this.#traces = settings.detectDeadlocks || settings.leakThreshold < Infinity;
+    const common = { settings, metrics, turn, counters };
+    this.#room = new WaitingRoom<C>({
+      ...common,
+      deadlocks,
+      capacity: () => this.#stock.bounds.max * settings.maxLeasesPerConnection,
+      timeoutError: (timeout, waited) => this.#timedOut(timeout, waited),
+      onLeft: () => this.#changed(),
+    });
+    const stock = new Stock<C>({
+      ...common,
+      room: this.#room,
+      onChanged: () => this.#changed(),
+      onCreateFailed: (error) => this.#createFailed(error),
+    });
     this.#stock = stock;
     this.#warmUps = new WarmUps(settings, stock);
-    this.#lender = {
-      name: settings.name,
-      takeBack: (slot) => stock.takeBack(slot),
-      discard: (slot, reason) => stock.discard(slot, reason),
-    };
     // Not at once: `create` may use the variable that this pool is about to be assigned to.
     if (settings.min > 0) queueMicrotask(() => stock.pump());
   }
@@ -92,37 +98,44 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
    * the block with `using lease = await pool.acquire()`.
    *
    * Rejects with AcquireTimeoutError when the time is up (its `cause` is the last error of `create` while connecting fails), with
-   * QueueFullError when `maxWaiting` others wait, with ClosedError after `close()`, and with `signal.reason` on abort.
-   * O(1).
+   * QueueFullError when `maxWaiting` others wait, with PoolDeadlockError (see `detectDeadlocks`), with ClosedError after `close()`, and
+   * with `signal.reason` on abort. O(1).
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options !== undefined) {
-      try {
-        checkAcquireOptions(options);
-        options.signal?.throwIfAborted();
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    try {
+      const trace = this.#traces ? new AcquireTrace() : undefined;
+      const free = this.#begin(options, trace);
+      return free === undefined ? this.#wait(options ?? NO_OPTIONS, trace) : Promise.resolve(free);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    if (this.#closing !== undefined) return Promise.reject(closedError(this.#settings.name));
-    const trace = this.#settings.leakThreshold < Infinity ? new AcquireTrace() : undefined;
-    // Who waits already comes first, so that a connection that is just being validated is not overtaken.
-    const slot = this.#waiters.size === 0 ? this.#stock.take() : undefined;
-    if (slot === undefined) return this.#wait(options ?? NO_OPTIONS, trace);
-    this.#metrics.waited(0);
-    this.#stock.lend(slot, trace);
-    return Promise.resolve(new Lease(this.#lender, slot));
+  }
+
+  /**
+   * Borrows a connection if one is free and nobody waits for it; waits for nothing. One that is to be validated, by a `validate` that takes
+   * time, is not free: its validation is begun.
+   *
+   * @returns `undefined` when there is none
+   * @throws ClosedError after `close()`
+   */
+  tryAcquire(): Lease<C> | undefined {
+    return this.#begin(undefined, this.#traces ? new AcquireTrace() : undefined);
   }
 
   /**
    * Runs `fn` with a connection, and gives it back whatever happens; destroys it if `fn` threw an error that is fatal by `isFatal`.
-   * `signal` ends the wait for the connection, not `fn`. Rejects like `acquire()`, or with what `fn` threw.
+   * When a connection is free `fn` is called before this returns. `signal` ends the wait for the connection, not `fn`. Rejects like
+   * `acquire()`, or with what `fn` threw.
    */
   async use<R>(fn: (connection: C) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
     checkFunction('fn', fn);
-    const lease = await this.acquire(options);
+    const trace = this.#traces ? new AcquireTrace() : undefined;
+    // Without a promise, and a turn of the microtask queue, where nothing is to be waited for.
+    const lease = this.#begin(options, trace) ?? (await this.#wait(options ?? NO_OPTIONS, trace));
     try {
-      return await fn(lease.connection);
+      const { connection } = lease;
+      if (this.#deadlocks === undefined || trace === undefined) return await fn(connection);
+      return await this.#deadlocks.run(trace, () => fn(connection));
     } catch (error) {
       if (this.#stock.connector.isFatal(error)) lease.discard(error);
       throw error;
@@ -197,21 +210,22 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     if (this.#stock.paused) this.#stock.resume();
   }
 
-  /** O(1) but for the quantiles of the waits. */
+  /** O(connections), and the quantiles of the waits. */
   stats(): Readonly<ConnectionPoolStats> {
     const { slots, counters, connector, bounds } = this.#stock;
     return {
       size: slots.size,
       idle: slots.count('idle'),
       inUse: slots.count('lent'),
+      leases: slots.leases,
       creating: slots.count('creating') + slots.count('abandoned'),
       checking: slots.count('validating') + slots.count('resetting'),
       destroying: slots.count('destroying'),
-      waiting: this.#waiters.size,
+      waiting: this.#room.size,
       ...bounds,
       ...counters,
       checkErrors: connector.checkErrors,
-      ...this.#waitTimes.summary(counters.acquired),
+      ...this.#room.times.summary(counters.acquired),
     };
   }
 
@@ -249,57 +263,39 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     return this.close();
   }
 
+  /** What `acquire()` does before it waits. Throws what refuses the caller; nothing if it is to wait. */
+  #begin(options: AcquireOptions | undefined, trace: Error | undefined): Lease<C> | undefined {
+    if (options !== undefined) {
+      checkAcquireOptions(options);
+      options.signal?.throwIfAborted();
+    }
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    // Who waits already comes first, so that a connection that is just being validated is not overtaken.
+    const slot = this.#room.size === 0 ? this.#stock.take() : undefined;
+    if (slot === undefined) return undefined;
+    this.#metrics.waited(0);
+    return this.#stock.lend(slot, trace);
+  }
+
   #wait(options: AcquireOptions, trace: Error | undefined): Promise<Lease<C>> {
-    const { timeout = this.#settings.acquireTimeout, signal, priority = 0 } = options;
-    const { name, maxWaiting, clock } = this.#settings;
     // Asked again: a synchronous `validate` of the user has run since.
     if (this.#closing !== undefined) return Promise.reject(closedError(this.#settings.name));
+    const { signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const pending = this.#waiters.size;
-    if (pending >= maxWaiting) {
-      this.#stock.counters.refused++;
-      const facts = { pending, limit: maxWaiting, code: QUEUE_FULL_CODE };
-      return Promise.reject(new QueueFullError(`the queue of "${name}"`, facts));
-    }
-    const waiter = new Waiter<C>({ priority, since: clock.now(), trace });
-    this.#waiters.add(waiter);
-    waiter.limit({
+    const lease = this.#room.enter(options, trace);
+    this.#stock.meet();
+    return lease;
+  }
+
+  #timedOut(timeout: number, waited: number): AcquireTimeoutError {
+    const { slots, lastError, bounds } = this.#stock;
+    return new AcquireTimeoutError(this.#settings.name, {
       timeout,
-      signal,
-      onTimeout: () => this.#leave(waiter, () => this.#timedOut(waiter, timeout)),
-      onAbort: () => this.#leave(waiter, () => signal?.reason),
-    });
-    this.#stock.pump();
-    return waiter.lease;
-  }
-
-  #serve(slot: Slot<C>): void {
-    const waiter = this.#waiters.take();
-    if (waiter === undefined) return;
-    const waited = this.#settings.clock.now() - waiter.since;
-    this.#waitTimes.record(waited);
-    this.#metrics.waited(waited);
-    this.#stock.lend(slot, waiter.trace);
-    waiter.serve(new Lease(this.#lender, slot));
-  }
-
-  /** The wait of `waiter` is over, without a connection. */
-  #leave(waiter: Waiter<C>, why: () => unknown): void {
-    if (!this.#waiters.remove(waiter)) return;
-    waiter.fail(why());
-    this.#changed();
-  }
-
-  #timedOut(waiter: Waiter<C>, timeout: number): AcquireTimeoutError {
-    const { name, clock } = this.#settings;
-    const { counters, slots, lastError, bounds } = this.#stock;
-    counters.acquireTimeouts++;
-    return new AcquireTimeoutError(name, {
-      timeout,
-      waited: clock.now() - waiter.since,
+      waited,
       inUse: slots.count('lent'),
-      waiting: this.#waiters.size,
+      waiting: this.#room.size,
       max: bounds.max,
+      blocked: this.#deadlocks?.blocked.size,
       ...(lastError === undefined ? {} : { cause: lastError }),
     });
   }
@@ -315,24 +311,23 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
       if (this.#isWarm()) this.#warmUps.done();
       return;
     }
-    if (this.#waiters.size > 0) return;
+    if (this.#room.size > 0) return;
     this.#stock.giveUpCreates(closedError(this.#settings.name));
     if (this.#stock.slots.size > 0) return;
     this.#stock.stop();
+    this.#room.stop();
+    this.#turn.stop();
     this.#closing.finish();
   }
 
   #createFailed(error: unknown): void {
     const { onCreateError, name } = this.#settings;
     if (onCreateError === 'retry') return;
-    do this.#waiters.take()?.fail(new CreateFailedError(name, error));
-    while (onCreateError === 'reject-all' && this.#waiters.size > 0);
+    while (this.#room.turnAway(new CreateFailedError(name, error))) if (onCreateError === 'reject-head') return;
   }
 
   #turnAway(): void {
-    for (let waiter = this.#waiters.take(); waiter !== undefined; waiter = this.#waiters.take()) {
-      waiter.fail(closedError(this.#settings.name));
-    }
+    while (this.#room.size > 0) this.#room.turnAway(closedError(this.#settings.name));
   }
 
   #force(): void {

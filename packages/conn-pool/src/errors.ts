@@ -15,6 +15,8 @@ export interface AcquireTimeoutFacts extends ErrorOptions {
   readonly inUse: number;
   readonly waiting: number;
   readonly max: number;
+  /** @default unknown */
+  readonly blocked?: number | undefined;
 }
 
 /** No connection became free in time. `cause` is the last error of `create` while the peer cannot be reached. */
@@ -26,18 +28,22 @@ export class AcquireTimeoutError extends TimeoutError {
   /** How many other callers were waiting. */
   readonly waiting: number;
   readonly max: number;
+  /** How many `use()` that hold a connection were waiting for one more themselves; known only with `detectDeadlocks`. */
+  readonly blocked: number | undefined;
 
   constructor(pool: string, facts: AcquireTimeoutFacts) {
-    const { timeout, waited, inUse, waiting, max } = facts;
+    const { timeout, waited, inUse, waiting, max, blocked = 0 } = facts;
+    const nested = blocked === 0 ? '' : `, ${blocked} holding one and waiting for another`;
     const why = facts.cause === undefined ? '' : '; connecting fails, see cause';
     super(
-      `no connection of "${pool}" became free within ${timeout} ms: ${inUse} of ${max} in use, ${waiting} more waiting${why}`,
+      `no connection of "${pool}" became free within ${timeout} ms: ${inUse} of ${max} in use, ${waiting} more waiting${nested}${why}`,
       { ...facts, code: 'PERF_CONN_POOL_ACQUIRE_TIMEOUT' },
     );
     this.waited = waited;
     this.inUse = inUse;
     this.waiting = waiting;
     this.max = max;
+    this.blocked = facts.blocked;
   }
 
   override get name(): string {

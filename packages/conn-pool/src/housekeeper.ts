@@ -1,11 +1,10 @@
 import { Alarm } from './alarm.ts';
 import type { Connector } from './connector.ts';
-import { reportLeak, stackOf } from './leak-watch.ts';
 import type { LinkedList } from './linked-list.ts';
 import type { Bounds, Settings } from './options.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
-import type { Counters } from './stats.ts';
+import type { TurnClock } from './turn-clock.ts';
 import { upkeep } from './upkeep.ts';
 
 /** What a {@link Housekeeper} works with. */
@@ -15,7 +14,8 @@ export interface HousekeeperParts<C> {
   /** In the order they became idle. */
   readonly idle: LinkedList<Slot<C>>;
   readonly connector: Connector<C>;
-  readonly counters: Counters;
+  /** The time of what becomes idle. */
+  readonly turn: TurnClock;
   /** How many connections to keep at the moment, and how many there may be. */
   readonly bounds: () => Bounds;
   /** Takes an idle connection out, for good or to look at it. */
@@ -26,7 +26,7 @@ export interface HousekeeperParts<C> {
   readonly onDone: () => void;
 }
 
-/** Does what time brings: connections grow old or superfluous, or are to be kept alive, and leases become leaks. */
+/** Does what time brings: connections grow old or superfluous, or are to be kept alive. */
 export class Housekeeper<C> {
   readonly #parts: HousekeeperParts<C>;
   readonly #alarm: Alarm = new Alarm(() => this.keepUp());
@@ -47,12 +47,11 @@ export class Housekeeper<C> {
 
   /** Looks at everything now. */
   keepUp(): void {
-    const { settings, slots, idle, bounds, onSurplus, onDone } = this.#parts;
-    const { clock, idleTimeout, leakThreshold } = settings;
-    const now = clock.now();
-    const { surplus, leaks, fading, next } = upkeep(slots, idle, { now, ...bounds(), idleTimeout, leakThreshold });
+    const { settings, slots, idle, turn, bounds, onSurplus, onDone } = this.#parts;
+    const { idleTimeout } = settings;
+    const now = turn.look();
+    const { surplus, fading, next } = upkeep(slots, idle, { now, ...bounds(), idleTimeout });
     this.#alarm.set(next, now);
-    for (const slot of leaks) this.#leaked(slot, now);
     for (const slot of surplus) if (slot.state === 'idle') onSurplus(slot);
     for (const slot of fading) this.#keepAlive(slot);
     onDone();
@@ -83,12 +82,5 @@ export class Housekeeper<C> {
       this.#parts.onProbed(slot, healthy);
     }
     if (later) this.keepUp();
-  }
-
-  #leaked(slot: Slot<C>, now: number): void {
-    const { settings, counters } = this.#parts;
-    slot.leakReported = true;
-    counters.leaks++;
-    reportLeak({ pool: settings.name, heldFor: now - slot.lentAt, stack: stackOf(slot.trace) }, settings.onLeak);
   }
 }

@@ -1,4 +1,5 @@
 export { ConnectionPool } from './connection-pool.ts';
+export { PoolDeadlockError } from './deadlock-error.ts';
 export {
   AcquireTimeoutError,
   type AcquireTimeoutFacts,

@@ -14,6 +14,11 @@ export class LinkedList<N extends Linked<N>> implements Iterable<N> {
     return this.#size;
   }
 
+  /** The node that came last. */
+  get last(): N | undefined {
+    return this.#tail;
+  }
+
   push(node: N): void {
     node.previous = this.#tail;
     node.next = undefined;

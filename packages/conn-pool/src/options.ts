@@ -1,5 +1,6 @@
 import {
   type Clock,
+  checkBoolean,
   checkClock,
   checkCount,
   checkDuration,
@@ -45,6 +46,8 @@ export interface LeakReport {
   readonly heldFor: number;
   /** The stack of the `acquire()` or `use()` that took it, without its first line. */
   readonly stack: string;
+  /** Whether it has been returned, late: each leak is reported once when it becomes one, and once more if it ends after all. */
+  readonly returned: boolean;
 }
 
 /** Options of {@link ConnectionPool}. Durations are in milliseconds, `Infinity` for never. */
@@ -114,9 +117,27 @@ export interface ConnectionPoolOptions<C> {
   readonly maxLifetime?: number | undefined;
   /** How many leases a connection serves before it is replaced. @default Infinity */
   readonly maxUses?: number | undefined;
-  /** A lease held longer than this is reported once to `onLeak`. Costs a stack trace an acquire. @default Infinity */
+  /**
+   * How many leases a connection serves at once: above 1 for sessions that multiplex, such as HTTP/2 or MCP. A connection is in use while
+   * any lease of it is out; it is validated, reset, and retired only while none is. More connections are opened only when those there are
+   * serve as many as they can. @default 1
+   */
+  readonly maxLeasesPerConnection?: number | undefined;
+  /**
+   * Whether to reject with a `PoolDeadlockError` who asks for a connection inside a `use()` of this pool, if all connections are held by
+   * `use()` that wait for one more: otherwise they all wait until their time is up. What is asked for inside a `use()` counts as something
+   * it waits for; leases of `acquire()` do not take part. Costs a stack trace and an async context a use. @default false
+   */
+  readonly detectDeadlocks?: boolean | undefined;
+  /**
+   * A lease held longer than this is reported to `onLeak`, and once more if it is returned after all. Costs a stack trace an acquire.
+   * @default Infinity
+   */
   readonly leakThreshold?: number | undefined;
-  /** Which idle connection is lent first: the one used last (the others get old and go), or the one used least recently. @default 'lifo' */
+  /**
+   * Which idle connection is lent first: the one used last (the others get old and go), or the one used least recently. Where a connection
+   * serves several leases at once, `'lifo'` fills one up before the next, `'fifo'` picks the one with the fewest leases. @default 'lifo'
+   */
   readonly order?: 'lifo' | 'fifo' | undefined;
   /** Hears of failures that no caller hears of: those of the callbacks, and lost connections. What it throws is dropped. */
   readonly onError?: ((error: unknown, operation: PoolOperation) => void) | undefined;
@@ -138,7 +159,7 @@ export interface AcquireOptions {
   readonly signal?: AbortSignal | undefined;
   /** How long to wait, in milliseconds; `Infinity` for ever. @default the pool's `acquireTimeout` */
   readonly timeout?: number | undefined;
-  /** Callers with a higher number are served first. @default 0 */
+  /** Callers with a higher number are served first; one point is worth a second of waiting, so that nobody waits for ever. @default 0 */
   readonly priority?: number | undefined;
 }
 
@@ -201,6 +222,8 @@ const CHECKS = {
   maxLifetime: checkDuration,
   maxUses: checkLimit,
   leakThreshold: checkDuration,
+  maxLeasesPerConnection: checkPositiveInteger,
+  detectDeadlocks: checkBoolean,
   order: (name: string, value: unknown) => checkOneOf(name, value, ['lifo', 'fifo']),
   onError: checkFunction,
   onLeak: checkFunction,
@@ -248,6 +271,8 @@ export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C
     maxLifetime: options.maxLifetime ?? 1_800_000,
     maxUses: options.maxUses ?? Infinity,
     leakThreshold: options.leakThreshold ?? Infinity,
+    maxLeasesPerConnection: options.maxLeasesPerConnection ?? 1,
+    detectDeadlocks: options.detectDeadlocks ?? false,
     order: options.order ?? 'lifo',
     clock: options.clock ?? systemClock,
     name: options.name ?? 'conn-pool',

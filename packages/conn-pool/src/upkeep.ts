@@ -8,15 +8,12 @@ export interface UpkeepRules {
   readonly min: number;
   readonly max: number;
   readonly idleTimeout: number;
-  readonly leakThreshold: number;
 }
 
 /** What {@link upkeep} found to be done. */
 export interface UpkeepPlan<C> {
   /** Idle connections to destroy. */
   readonly surplus: readonly Slot<C>[];
-  /** Leases that have just become leaks. */
-  readonly leaks: readonly Slot<C>[];
   /** Idle connections to validate, to keep them alive; the one nobody heard from for longest comes first. */
   readonly fading: readonly Slot<C>[];
   /** When something will be due next. */
@@ -24,26 +21,19 @@ export interface UpkeepPlan<C> {
 }
 
 /**
- * Marks the connections that are old enough at `now` as retiring, and finds which idle ones are to go or to be kept alive, and which
- * leases are held for too long. O(connections).
+ * Marks the connections that are old enough at `now` as retiring, and finds which idle ones are to go or to be kept alive.
+ * O(connections).
  */
 export function upkeep<C>(slots: Slots<C>, idle: LinkedList<Slot<C>>, rules: UpkeepRules): UpkeepPlan<C> {
-  const leaks: Slot<C>[] = [];
   let next = Infinity;
   for (const slot of slots) {
     if (slot.state === 'destroying' || slot.retiring) continue;
     if (slot.retireAt <= rules.now) slots.retire(slot);
     else next = Math.min(next, slot.retireAt);
   }
-  for (const slot of slots) {
-    if (slot.state !== 'lent' || slot.leakReported || Number.isNaN(slot.lentAt)) continue;
-    const leakAt = slot.lentAt + rules.leakThreshold;
-    if (leakAt <= rules.now) leaks.push(slot);
-    else next = Math.min(next, leakAt);
-  }
   const { surplus, next: idleNext } = surplusOf(slots, idle, rules);
   const { fading, next: fadingNext } = fadingOf(idle, surplus, rules.now);
-  return { surplus, leaks, fading, next: Math.min(next, idleNext, fadingNext) };
+  return { surplus, fading, next: Math.min(next, idleNext, fadingNext) };
 }
 
 function surplusOf<C>(
