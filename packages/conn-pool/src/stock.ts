@@ -236,7 +236,8 @@ export class Stock<C> {
 
   /** After this, each who waits has a validation under way, or nothing is idle. */
   #serveFromIdle(): void {
-    while (this.#idle.size > 0 && this.#customers.waiting > this.slots.count('validating')) {
+    // Asked each time whether it is paused: `validate` may pause it.
+    while (!this.#paused && this.#idle.size > 0 && this.#customers.waiting > this.slots.count('validating')) {
       const slot = this.take();
       if (slot !== undefined) this.#offer(slot);
     }
