@@ -77,8 +77,10 @@ export class Housekeeper<C> {
   #probed(slot: Slot<C>, healthy: boolean, later = false): void {
     this.#probing--;
     if (slot.state === 'validating') {
-      slot.provenAt = this.#parts.settings.clock.now();
+      const now = this.#parts.settings.clock.now();
+      slot.provenAt = now;
       this.pace(slot);
+      this.#alarm.set(now + slot.keepaliveAfter, now);
       this.#parts.onProbed(slot, healthy);
     }
     if (later) this.keepUp();

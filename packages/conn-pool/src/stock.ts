@@ -275,7 +275,9 @@ export class Stock<C> implements Lender<C> {
   #serveFromIdle(): void {
     this.#serveFromShared();
     const { maxLeasesPerConnection } = this.#settings;
-    while (this.#idle.size > 0 && this.#room.size > this.slots.count('validating') * maxLeasesPerConnection) {
+    const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
+    // Asked each time whether it is paused: `validate` may pause it.
+    while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
       const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }

@@ -10,7 +10,7 @@ describe('the wait after a failure', () => {
     [2, 1, 30],
     [4, 0.5, 135],
     [5, 1, 810],
-    [6, 0, 1_250],
+    [6, 0, 1_500],
     [10, 1, MAX_RETRY_DELAY],
     [5_000, 1, MAX_RETRY_DELAY],
     [3, 0, 0],
