@@ -364,7 +364,8 @@ export class Stock<C> implements Lender<C> {
 
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
   #probed(slot: Slot<C>, healthy: boolean): void {
-    if (!healthy || this.#room.size > 0 || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
+    const isWanted = this.#room.size > 0 && !this.#paused;
+    if (!healthy || isWanted || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
       this.#checked(slot, healthy);
       return;
     }
