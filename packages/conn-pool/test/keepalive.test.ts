@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { ManualClock } from '@perf/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import type { ConnectionPool } from '../src/index.ts';
@@ -150,21 +149,6 @@ describe('keepalive', () => {
     const waiting = watch(pool.acquire());
     await pass(50);
     expect(waiting.value?.connection.id).toBe(0);
-  });
-
-  test('does not run in the async context of the caller that was there last', async () => {
-    const storage = new AsyncLocalStorage<string>();
-    const contexts: unknown[] = [];
-    const pool = world.makePool({
-      keepaliveInterval: 1_000,
-      validate: () => {
-        contexts.push(storage.getStore());
-        return true;
-      },
-    });
-    await storage.run('caller', () => pool.use(() => {}));
-    await pass(1_010);
-    expect(contexts).toEqual([undefined]);
   });
 
   test('ends with the pool, whatever is under way', async () => {
