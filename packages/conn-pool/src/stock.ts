@@ -163,7 +163,7 @@ export class Stock<C> implements Lender<C> {
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     if (loan !== undefined) this.#loans.end(loan);
     slot.uses++;
-    this.#opener.proven();
+    this.#opener.proven(slot);
     if (slot.uses >= this.#settings.maxUses) slot.lost = true;
     if (this.#isSharedOn(slot)) return;
     if (slot.lost || slot.retiring) {
@@ -204,7 +204,9 @@ export class Stock<C> implements Lender<C> {
       this.#pumpAgain = false;
       if (this.#paused) break;
       this.#serveFromIdle();
-      this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
+      // Asked again: `validate` may have paused the pool.
+      if (!this.#paused)
+        this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
     }
     this.#pumping = false;
     this.#onChanged();
@@ -292,7 +294,7 @@ export class Stock<C> implements Lender<C> {
 
   /** What the pool is to keep up now, and may have. */
   #kept(): Bounds {
-    return this.#keepsIdle && !this.#paused ? this.#bounds : { min: 0, max: this.#bounds.max };
+    return this.#keepsIdle ? this.#bounds : { min: 0, max: this.#bounds.max };
   }
 
   /** Whether there are more connections than there may be since a resize. */
