@@ -132,7 +132,11 @@ export class WaitingRoom<C> {
 
   #full(): QueueFullError {
     const { name, maxWaiting } = this.#parts.settings;
-    return new QueueFullError(`the queue of "${name}"`, { pending: this.size, limit: maxWaiting, code: QUEUE_FULL_CODE });
+    return new QueueFullError(`the queue of "${name}"`, {
+      pending: this.size,
+      limit: maxWaiting,
+      code: QUEUE_FULL_CODE,
+    });
   }
 
   /** Notes that a caller in `scope` waits, unless then each that has a connection would wait. */
