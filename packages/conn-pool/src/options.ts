@@ -238,15 +238,22 @@ const REQUIRED: readonly (keyof ConnectionPoolOptions<unknown>)[] = ['create', '
 /** The names of the options, for adapters that add their own. */
 export const OPTION_NAMES: readonly string[] = Object.keys(CHECKS);
 
-/** The options with their defaults. @throws RangeError, TypeError naming option and value */
-export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C> {
+/** @throws RangeError, TypeError naming option and value */
+function checkPoolOptions<C>(options: ConnectionPoolOptions<C>): void {
   checkOptions('ConnectionPool', options, OPTION_NAMES);
   for (const name of Object.keys(CHECKS) as (keyof typeof CHECKS)[]) {
     if (options[name] !== undefined || REQUIRED.includes(name)) CHECKS[name](name, options[name]);
   }
-  const { min = 0, max } = options;
+  const { min = 0, max, keepaliveInterval = Infinity, validate } = options;
   checkRange('min', min, { min: 0, max });
-  if ((options.keepaliveInterval ?? Infinity) < Infinity) checkFunction('validate', options.validate);
+  if (keepaliveInterval < Infinity && validate === undefined) {
+    throw new TypeError('`keepaliveInterval` needs `validate`, got undefined');
+  }
+}
+
+/** The options with their defaults. @throws RangeError, TypeError naming option and value */
+export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C> {
+  checkPoolOptions(options);
   return {
     create: options.create,
     destroy: options.destroy,
@@ -257,8 +264,8 @@ export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C
     onError: options.onError,
     onLeak: options.onLeak,
     onCreateError: options.onCreateError ?? 'retry',
-    min,
-    max,
+    min: options.min ?? 0,
+    max: options.max,
     maxWaiting: options.maxWaiting ?? Infinity,
     maxConcurrentCreates: options.maxConcurrentCreates ?? 4,
     maxUses: options.maxUses ?? Infinity,
