@@ -344,5 +344,5 @@ export class Walker {
 
 /** Lets the promises that are due settle, without a turn of the event loop. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 24; i++) await undefined;
+  for (let i = 0; i < 24; i++) await Promise.resolve();
 }
