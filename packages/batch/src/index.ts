@@ -11,3 +11,5 @@ export {
   BatcherClosedError,
 } from './errors.ts';
 export type { RetryOptions } from './retry-policy.ts';
+export { type HeadersLike, retryAfterOf } from './retry-after.ts';
+export type { RetryBudgetOptions } from './retry-budget.ts';

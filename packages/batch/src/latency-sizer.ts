@@ -34,7 +34,7 @@ export class LatencySizer implements Sizer {
 
   record({ limit, size, latency, outcome }: SizedBatch): void {
     if (outcome === 'failed') return;
-    if (outcome === 'overloaded' || latency > this.#target) {
+    if (outcome !== 'answered' || latency > this.#target) {
       this.#starting = false;
       // What holds less than the limit would have been slower yet if full.
       const cut = Math.max(1, Math.min(limit - 1, Math.floor(limit * 0.9)));

@@ -38,7 +38,8 @@ export class PairedGain {
   half(ops: number, time: number): void {
     if (this.#fullOps === 0) return;
     const full = this.#fullTime / this.#fullOps;
-    const half = time / ops;
+    // The store may have changed within the pair: one such must not outweigh all others.
+    const half = Math.min(2 * full, Math.max(full / 2, time / ops));
     this.#fullOps = this.#fullTime = this.#fullCount = 0;
     this.#pairs++;
     this.#sumFull += full;

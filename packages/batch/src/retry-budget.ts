@@ -4,7 +4,7 @@ import { checkOptions, checkRange } from '@perf/core';
 export interface RetryBudgetOptions {
   /** Operations that may be sent again for each one sent for the first time. `Infinity` for no limit. @default 0.1 */
   readonly ratio?: number | undefined;
-  /** How many more may be at once, after a time without failures. @default 1_000 */
+  /** How many more may be at once, after a time without failures. @default 10_000, as many as the largest batch holds */
   readonly burst?: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export class RetryBudget {
   constructor(options: RetryBudgetOptions | number = {}) {
     const given = typeof options === 'number' ? { ratio: options } : options;
     checkOptions('`retry.budget`', given, ['ratio', 'burst']);
-    const { ratio = 0.1, burst = 1000 } = given;
+    const { ratio = 0.1, burst = 10_000 } = given;
     this.#ratio = ratio === Infinity ? ratio : checkRange('retry.budget.ratio', ratio, { min: 0, max: MOST });
     this.#burst = checkRange('retry.budget.burst', burst, { min: 0, max: MOST });
     this.#tokens = ratio === Infinity ? Infinity : this.#burst;
@@ -41,11 +41,11 @@ export class RetryBudget {
     if (this.#tokens !== Infinity) this.#tokens = Math.min(this.#burst, this.#tokens + operations * this.#ratio);
   }
 
-  /** Asks to send one operation again. */
-  take(): boolean {
+  /** Asks for that many tokens: all of them, or none. */
+  take(tokens: number): boolean {
     // Sums of a ratio such as 0.1 come out a little below the whole number they stand for.
-    if (this.#tokens < 1 - 1e-9) return false;
-    this.#tokens = Math.max(0, this.#tokens - 1);
+    if (this.#tokens < tokens - 1e-9) return false;
+    this.#tokens = Math.max(0, this.#tokens - tokens);
     return true;
   }
 }

@@ -1,4 +1,5 @@
 import { MAX_TIMER_DELAY, checkFunction, checkOptions, checkPositiveInteger, checkRange } from '@perf/core';
+import { askedWait, mayPass } from './failure-signs.ts';
 import { RetryBudget, type RetryBudgetOptions } from './retry-budget.ts';
 
 /** How a {@link Batcher} sends failed operations again. */
@@ -11,7 +12,8 @@ export interface RetryOptions<Op> {
   readonly maxDelay?: number | undefined;
   /**
    * Whether a failure is worth another try: the error `execute` returned for the operation, what it threw for the batch, or a
-   * `BatchTimeoutError`. A throw counts as no. @default every failure is, unless the error says `retryable: false`
+   * `BatchTimeoutError`. A throw counts as no. @default every failure is, unless its error says `retryable: false` or has a `status`
+   * or `statusCode` of 4xx other than 408, 425 and 429
    */
   readonly isRetryable?: ((error: unknown, op: Op) => boolean) | undefined;
   /**
@@ -21,7 +23,7 @@ export interface RetryOptions<Op> {
   readonly isIdempotent?: ((op: Op) => boolean) | undefined;
   /**
    * Bounds how many operations are sent again over all: a number is the `ratio` to those sent for the first time, `Infinity` is no bound.
-   * When it is used up, failures go to their callers at once. @default { ratio: 0.1, burst: 1_000 }
+   * When it is used up, failures go to their callers at once. @default { ratio: 0.1, burst: 10_000 }
    */
   readonly budget?: RetryBudgetOptions | number | undefined;
   /**
@@ -48,10 +50,12 @@ const KNOWN = ['attempts', 'baseDelay', 'maxDelay', 'isRetryable', 'isIdempotent
 /** Finite: an operation that waited for ever would never settle. */
 const ANY_DELAY = { min: 0, max: MAX_TIMER_DELAY } as const;
 
-export function retryPolicy<Op>(options: RetryOptions<Op>): RetryPolicy<Op> {
+/** @param options `undefined` for operations that are sent once */
+export function retryPolicy<Op>(options: RetryOptions<Op> | undefined): RetryPolicy<Op> {
+  if (options === undefined) return retryPolicy({ attempts: 1 });
   checkOptions('`retry`', options, KNOWN);
   const { attempts = 3, baseDelay = 100, maxDelay = 10_000, budget } = options;
-  const { isRetryable = saysRetryable, isIdempotent = () => false, retryAfter = saidRetryAfter } = options;
+  const { isRetryable = mayPass, isIdempotent = () => false, retryAfter = askedWait } = options;
   return {
     attempts: checkPositiveInteger('retry.attempts', attempts),
     baseDelay: checkRange('retry.baseDelay', baseDelay, ANY_DELAY),
@@ -77,11 +81,12 @@ export function fullJitter(
   return random * Math.min(maxDelay, baseDelay * 2 ** (attempt - 1));
 }
 
-function saysRetryable(error: unknown): boolean {
-  return (error as { readonly retryable?: unknown } | null | undefined)?.retryable !== false;
-}
-
-function saidRetryAfter(error: unknown): number | undefined {
-  const said = (error as { readonly retryAfter?: unknown } | null | undefined)?.retryAfter;
-  return typeof said === 'number' ? said : undefined;
+/** How long `error` says to wait at least, in milliseconds; 0 if it does not say. Never throws. */
+export function askedBy(error: unknown, { retryAfter }: Pick<RetryPolicy<never>, 'retryAfter'>): number {
+  try {
+    const asked = retryAfter(error);
+    return typeof asked === 'number' && asked > 0 ? asked : 0;
+  } catch {
+    return 0;
+  }
 }

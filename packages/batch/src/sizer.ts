@@ -8,10 +8,11 @@ export interface SizedBatch {
   readonly latency: number;
   /**
    * - `answered`: `execute` answered;
-   * - `overloaded`: it failed in a way that says the batch, or the load, was too large;
+   * - `tooLarge`: it failed in a way that says so;
+   * - `overloaded`: it, or some of its operations, failed because the store has too much to do;
    * - `failed`: it failed in another way, which says nothing about its size.
    */
-  readonly outcome: 'answered' | 'overloaded' | 'failed';
+  readonly outcome: 'answered' | 'tooLarge' | 'overloaded' | 'failed';
 }
 
 /** Finds out how large batches should be. */

@@ -63,7 +63,7 @@ export class ThroughputSizer implements Sizer {
   }
 
   record(batch: SizedBatch): void {
-    if (batch.outcome === 'overloaded') this.#retreat(batch.limit);
+    if (batch.outcome === 'tooLarge') this.#retreat(batch.limit);
     if (batch.outcome !== 'answered' || batch.size < batch.limit || !(batch.latency > 0)) return;
     if (batch.limit === this.#size && this.#pause > 0) this.#pause--;
     if (this.#start !== undefined) this.#recordStart(batch, this.#start);
