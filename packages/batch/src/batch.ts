@@ -37,8 +37,12 @@ export class Batch<Op, R> implements Link {
    * What it answers after that is dropped.
    */
   run({ execute, timeout }: BatcherSettings<Op, R>): Promise<unknown> {
-    this.#unsettled = this.operations.filter(({ settled }) => !settled).length;
-    const ops = Object.freeze(this.operations.map((operation) => operation.op));
+    const ops: Op[] = [];
+    for (const operation of this.operations) {
+      ops.push(operation.op);
+      if (!operation.settled) this.#unsettled++;
+    }
+    Object.freeze(ops);
     const context = { group: this.group.name, signal: this.#controller.signal, attempt: this.attempt };
     return new Promise((resolve, reject) => {
       const timer = startTimer(() => {

@@ -1,4 +1,12 @@
-import { checkDuration, checkFunction, checkLimit, checkName, checkOptions, checkPositiveInteger } from '@perf/core';
+import {
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  checkPositiveInteger,
+} from '@perf/core';
 import { type RetryOptions, type RetryPolicy, retryPolicy } from './retry-policy.ts';
 
 /** What `execute` is told about the batch it is given. */
@@ -38,7 +46,7 @@ export interface BatcherOptions<Op, R> {
   readonly groupBy?: ((op: Op) => string) | undefined;
   /**
    * In which order groups that wait are sent; groups not named here come last, in turn. It never breaks the order of one `orderingKey`, and
-   * starves nobody: who has been passed over 8 times comes first. @default ['read', 'write', 'delete', 'create']
+   * starves nobody: what has been passed over 8 times comes first, the longest first. @default ['read', 'write', 'delete', 'create']
    */
   readonly groupOrder?: readonly string[] | undefined;
   /**
@@ -47,12 +55,35 @@ export interface BatcherOptions<Op, R> {
    */
   readonly orderingKey?: ((op: Op) => unknown) | undefined;
   /**
+   * What is kept of the order in which operations were added:
+   * - `'key'`: that of operations with the same `orderingKey`;
+   * - `'strict'`: all of it. A batch holds a run of operations of one group, and one batch runs at a time;
+   * - `'none'`: nothing; `orderingKey` is not asked.
+   * @default 'key'
+   */
+  readonly order?: 'key' | 'strict' | 'none' | undefined;
+  /**
+   * Priority of an operation: higher goes first, before `groupOrder`, as far as the order of its key allows; what comes before it in its key is as urgent as it is.
+   * It starves nobody: see `groupOrder`. Meant for a few different values. @default 0
+   */
+  readonly priority?: ((op: Op) => number) | undefined;
+  /**
    * Marks an operation as a read: equal reads of one group share one execution while it is under way, but never across an operation of the
    * same `orderingKey` that is no read (`undefined`). Reads without an `orderingKey` are not shared across any such operation without one.
    */
   readonly dedupeKey?: ((op: Op) => unknown) | undefined;
-  /** How many operations may be unsettled at once; one more is refused. Shared reads count once. @default Infinity */
+  /** How many operations may be unsettled at once. Shared reads count once. @default Infinity */
   readonly maxPending?: number | undefined;
+  /**
+   * How many bytes may be unsettled at once, as `sizeOf` counts them, which it needs. An operation that is larger by itself is taken when nothing else is pending.
+   * @default Infinity
+   */
+  readonly maxPendingBytes?: number | undefined;
+  /**
+   * What happens to an operation for which there is no room: `'reject'` refuses it with a `QueueFullError`; `'wait'` lets it wait, first come, first served, until there is.
+   * What waits counts for neither limit. Inside `execute`, awaiting an operation added there can wait for itself. @default 'reject'
+   */
+  readonly whenFull?: 'reject' | 'wait' | undefined;
   /** Sends failed operations again. @default never */
   readonly retry?: RetryOptions<Op> | undefined;
   /** How long one call of `execute` may take, in milliseconds. @default Infinity */
@@ -73,7 +104,10 @@ export interface BatcherSettings<Op, R> {
   readonly groupOrder: readonly string[];
   readonly orderingKey: ((op: Op) => unknown) | undefined;
   readonly dedupeKey: ((op: Op) => unknown) | undefined;
+  readonly priority: ((op: Op) => number) | undefined;
   readonly maxPending: number;
+  readonly maxPendingBytes: number;
+  readonly whenFull: 'reject' | 'wait';
   readonly retry: RetryPolicy<Op> | undefined;
   readonly timeout: number;
   readonly name: string;
@@ -91,6 +125,10 @@ const KNOWN = [
   'orderingKey',
   'dedupeKey',
   'maxPending',
+  'maxPendingBytes',
+  'whenFull',
+  'order',
+  'priority',
   'retry',
   'timeout',
   'name',
@@ -100,7 +138,9 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
   checkOptions('Batcher', options, KNOWN);
   const { maxSize = 100, maxBytes = Infinity, concurrency = 4, maxPending = Infinity, timeout = Infinity } = options;
   const { groupOrder = ['read', 'write', 'delete', 'create'], name = 'default', linger, sizeOf, retry } = options;
+  const { maxPendingBytes = Infinity, whenFull = 'reject' } = options;
   if (maxBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxBytes` needs `sizeOf`');
+  if (maxPendingBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxPendingBytes` needs `sizeOf`');
   return {
     execute: checkFunction('execute', options.execute),
     maxSize: checkLimit('maxSize', maxSize),
@@ -110,9 +150,12 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
     concurrency: checkLimit('concurrency', concurrency),
     groupBy: optionalFunction('groupBy', options.groupBy),
     groupOrder: checkGroupOrder(groupOrder),
-    orderingKey: optionalFunction('orderingKey', options.orderingKey),
+    orderingKey: orderedBy(options),
     dedupeKey: optionalFunction('dedupeKey', options.dedupeKey),
+    priority: optionalFunction('priority', options.priority),
     maxPending: checkLimit('maxPending', maxPending),
+    maxPendingBytes: maxPendingBytes === Infinity ? Infinity : checkPositiveInteger('maxPendingBytes', maxPendingBytes),
+    whenFull: checkOneOf('whenFull', whenFull, ['reject', 'wait']),
     retry: retry === undefined ? undefined : retryPolicy(retry),
     timeout: checkDuration('timeout', timeout),
     name: checkName('name', name),
@@ -121,6 +164,21 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
 
 function optionalFunction<F>(name: string, value: F | undefined): F | undefined {
   return value === undefined ? undefined : checkFunction(name, value);
+}
+
+/** The one key of all operations in strict order. */
+const EVERYTHING: unique symbol = Symbol('everything');
+
+function orderedBy<Op, R>({ order = 'key', orderingKey }: BatcherOptions<Op, R>): ((op: Op) => unknown) | undefined {
+  const byKey = optionalFunction('orderingKey', orderingKey);
+  switch (checkOneOf('order', order, ['key', 'strict', 'none'])) {
+    case 'strict':
+      return () => EVERYTHING;
+    case 'none':
+      return undefined;
+    default:
+      return byKey;
+  }
 }
 
 function checkGroupOrder(order: readonly string[]): readonly string[] {

@@ -1,4 +1,6 @@
-export { type AddOptions, Batcher, type BatcherCloseOptions, type CloseReport } from './batcher.ts';
+export { BatchDeadlineError } from './batch-deadline-error.ts';
+export { Batcher } from './batcher.ts';
+export type { AddOptions, BatcherCloseOptions, CloseReport, ReadyOptions } from './batcher-calls.ts';
 export type { BatchContext, BatchResults, BatcherOptions } from './batcher-options.ts';
 export type { BatcherStats } from './batcher-stats.ts';
 export { DataLoader } from './data-loader.ts';

@@ -38,6 +38,18 @@ export class LinkedQueue<T extends Link> implements Iterable<T> {
     this.#size--;
   }
 
+  /** Puts `by`, which stands in no queue, in the place of `item`. */
+  replace(item: T, by: T): void {
+    const { previous, next } = item;
+    by.previous = previous;
+    by.next = next;
+    if (previous === undefined) this.#head = by;
+    else previous.next = by;
+    if (next === undefined) this.#tail = by;
+    else next.previous = by;
+    item.previous = item.next = undefined;
+  }
+
   shift(): T | undefined {
     const first = this.#head;
     if (first !== undefined) this.remove(first);

@@ -19,7 +19,7 @@ export function planRetry<Op, R>(
   for (let index = operations.length - 1; index >= 0; index--) {
     const operation = operations[index] as Operation<Op, R>;
     const outcome = outcomes[index] as Outcome<R>;
-    const { lane } = operation.place;
+    const { lane } = operation;
     const free = lane === undefined || !overtaken.has(lane);
     if (free && !outcome.ok && worthIt(operation, outcome, policy)) again.push(operation);
     else if (lane !== undefined && mayHaveTakenEffect(operation, outcome)) overtaken.add(lane);

@@ -606,7 +606,7 @@ describe('an abort', () => {
   test('refuses a signal that is none', async () => {
     const batcher = new Batcher({ execute: echo });
     await expect(batcher.add(1, { signal: {} as AbortSignal })).rejects.toThrow('`signal` must be an AbortSignal');
-    await expect(batcher.add(1, { timeout: 5 } as object)).rejects.toThrow('has no option `timeout`');
+    await expect(batcher.add(1, { timout: 5 } as object)).rejects.toThrow('has no option `timout`');
   });
 });
 
