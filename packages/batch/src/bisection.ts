@@ -8,17 +8,14 @@
 export class Bisection<Part> {
   readonly #limit: number;
   #failedInRow = 0;
+  /** What parts sent so far held, for their owner to note. */
+  readonly sent: Set<unknown> = new Set();
   /** The next one is the last. */
   readonly #parts: Part[] = [];
 
   /** @param size how many operations the batch had */
   constructor(size: number) {
     this.#limit = 2 * Math.ceil(Math.log2(size)) + 2;
-  }
-
-  /** What is still to be sent. */
-  get parts(): readonly Part[] {
-    return this.#parts;
   }
 
   /** A part was answered. */
@@ -38,11 +35,6 @@ export class Bisection<Part> {
 
   next(): Part | undefined {
     return this.#parts.pop();
-  }
-
-  remove(part: Part): void {
-    const index = this.#parts.indexOf(part);
-    if (index !== -1) this.#parts.splice(index, 1);
   }
 }
 

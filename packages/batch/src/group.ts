@@ -58,6 +58,11 @@ export class Group<Op, R> {
     return this.#shelves.length === 1 && this.#ordinary.queue.size === 0;
   }
 
+  /** How many operations could be sent; of a lane, no more than one batch could take when they were counted. */
+  get waiting(): number {
+    return this.#count;
+  }
+
   get full(): boolean {
     return this.#count >= this.maxSize || this.#bytes >= this.#maxBytes;
   }
@@ -92,7 +97,9 @@ export class Group<Op, R> {
   }
 
   shiftRetry(): Batch<Op, R> | undefined {
-    return this.#retries.shift();
+    const batch = this.#retries.shift();
+    if (batch !== undefined) batch.queued = false;
+    return batch;
   }
 
   push(operation: Operation<Op, R>): void {

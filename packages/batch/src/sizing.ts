@@ -25,8 +25,12 @@ const REMEMBERED = 1000;
 
 /** The sizes of the batches of all groups. */
 export interface Sizing {
+  /** Whether sizes change: batches are to be measured. */
+  readonly adaptive: boolean;
   /** The largest size of any group now. */
   readonly largest: number;
+  /** The most a batch of a group may hold now. */
+  sizeOf(group: string): number;
   /** The most the next batch of a group may hold, of which `waiting` operations could be part while `pending` are, over all groups, unsettled. */
   limitFor(group: string, waiting: number, pending: number): number;
   record(group: string, batch: SizedBatch): void;
@@ -34,12 +38,14 @@ export interface Sizing {
   judge(errors: Iterable<unknown>, failed: boolean): SizedBatch['outcome'];
 }
 
+interface SizingOptions {
+  readonly maxSize?: number | undefined;
+  readonly adaptive?: AdaptiveOptions | boolean | undefined;
+}
+
 /** A new object of {@link Sizing} for the options of a batcher. Throws a `RangeError` or `TypeError` that names the option. */
-export function sizingFor(
-  maxSize: number | undefined,
-  adaptive: AdaptiveOptions | boolean | undefined,
-  concurrency: number,
-): Sizing {
+export function sizingFor(given: SizingOptions, concurrency: number): Sizing {
+  const { maxSize, adaptive } = given;
   if (maxSize !== undefined) checkLimit('maxSize', maxSize);
   const options = typeof adaptive === 'boolean' || adaptive === undefined ? {} : adaptive;
   checkOptions('`adaptive`', options, ['targetLatency', 'isOverloaded']);
@@ -54,10 +60,15 @@ export function sizingFor(
 }
 
 class FixedSizing implements Sizing {
+  readonly adaptive = false;
   readonly largest: number;
 
   constructor(size: number) {
     this.largest = size;
+  }
+
+  sizeOf(): number {
+    return this.largest;
   }
 
   limitFor(): number {
@@ -79,18 +90,26 @@ interface AdaptiveParts {
 }
 
 class AdaptiveSizing implements Sizing {
+  readonly adaptive = true;
   readonly #parts: AdaptiveParts;
   /** The least recently sent group first. */
   readonly #sizers = new Map<string, Sizer>();
 
+  readonly #startSize: number;
+
   constructor(parts: AdaptiveParts) {
     this.#parts = parts;
+    this.#startSize = parts.make().size;
   }
 
   get largest(): number {
     let largest = 0;
     for (const { size } of this.#sizers.values()) largest = Math.max(largest, size);
-    return largest === 0 ? this.#parts.make().size : largest;
+    return largest === 0 ? this.#startSize : largest;
+  }
+
+  sizeOf(group: string): number {
+    return this.#sizers.get(group)?.size ?? this.#startSize;
   }
 
   limitFor(group: string, waiting: number, pending: number): number {

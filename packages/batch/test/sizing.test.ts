@@ -12,19 +12,19 @@ test('without options the size is sought; with maxSize it is fixed; with both it
     }
     return sizing.limitFor('g', 1e9, 1e9);
   };
-  expect(full(sizingFor(undefined, undefined, 4))).toBe(10_000);
-  expect(full(sizingFor(undefined, {}, 4))).toBe(10_000);
-  expect(full(sizingFor(70, undefined, 4))).toBe(70);
-  expect(full(sizingFor(70, true, 4))).toBe(70);
-  expect(full(sizingFor(1000, true, 4))).toBe(1000);
-  expect(full(sizingFor(Infinity, true, 4))).toBe(10_000);
-  expect(full(sizingFor(Infinity, undefined, 4))).toBe(Infinity);
-  expect(full(sizingFor(undefined, false, 4))).toBe(100);
-  expect(full(sizingFor(undefined, { targetLatency: 10 }, 4))).toBe(1);
+  expect(full(sizingFor({}, 4))).toBe(10_000);
+  expect(full(sizingFor({ adaptive: {} }, 4))).toBe(10_000);
+  expect(full(sizingFor({ maxSize: 70 }, 4))).toBe(70);
+  expect(full(sizingFor({ maxSize: 70, adaptive: true }, 4))).toBe(70);
+  expect(full(sizingFor({ maxSize: 1000, adaptive: true }, 4))).toBe(1000);
+  expect(full(sizingFor({ maxSize: Infinity, adaptive: true }, 4))).toBe(10_000);
+  expect(full(sizingFor({ maxSize: Infinity }, 4))).toBe(Infinity);
+  expect(full(sizingFor({ adaptive: false }, 4))).toBe(100);
+  expect(full(sizingFor({ adaptive: { targetLatency: 10 } }, 4))).toBe(1);
 });
 
 test('each group has a size of its own', () => {
-  const sizing = sizingFor(undefined, { targetLatency: 10 }, 4);
+  const sizing = sizingFor({ adaptive: { targetLatency: 10 } }, 4);
   const limit = sizing.limitFor('slow', 100, 100);
   sizing.limitFor('fast', 100, 100);
   sizing.record('slow', { limit, size: limit, latency: 100, outcome: 'answered' });
@@ -35,7 +35,7 @@ test('each group has a size of its own', () => {
 });
 
 test('however many groups there are, the sizes of a thousand are kept', () => {
-  const sizing = sizingFor(undefined, { targetLatency: 10 }, 4);
+  const sizing = sizingFor({ adaptive: { targetLatency: 10 } }, 4);
   const first = sizing.limitFor('first', 100, 100);
   sizing.record('first', { limit: first, size: first, latency: 100, outcome: 'answered' });
   expect(sizing.limitFor('first', 100, 100)).toBeLessThan(first);
@@ -44,7 +44,7 @@ test('however many groups there are, the sizes of a thousand are kept', () => {
 });
 
 test('what the errors of a batch say about its size', () => {
-  const sizing = sizingFor(undefined, true, 4);
+  const sizing = sizingFor({ adaptive: true }, 4);
   const withStatus = (status: number): Error => Object.assign(new Error(), { status });
   expect(sizing.judge([], false)).toBe('answered');
   expect(sizing.judge([new Error('broken')], true)).toBe('failed');
@@ -55,13 +55,14 @@ test('what the errors of a batch say about its size', () => {
   expect(sizing.judge([new Error('other'), withStatus(429)], false)).toBe('overloaded');
   expect(sizing.judge([Object.assign(new Error(), { name: 'ThrottlingException' })], true)).toBe('overloaded');
   expect(sizing.judge([undefined, null, 'text'], false)).toBe('answered');
-  const own = sizingFor(undefined, { isOverloaded: (error) => error === 'slow down' }, 4);
+  const own = sizingFor({ adaptive: { isOverloaded: (error: unknown) => error === 'slow down' } }, 4);
   expect([own.judge(['slow down'], false), own.judge([withStatus(429)], true)]).toEqual(['overloaded', 'failed']);
   const throwing = sizingFor(
-    undefined,
     {
-      isOverloaded: () => {
-        throw new Error('cannot tell');
+      adaptive: {
+        isOverloaded: () => {
+          throw new Error('cannot tell');
+        },
       },
     },
     4,
