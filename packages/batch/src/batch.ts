@@ -2,6 +2,7 @@ import { type Timer, startTimer } from '@perf/core';
 import type { BatcherSettings } from './batcher-options.ts';
 import { BatchFailedError, type BatchFacts, BatchTimeoutError } from './errors.ts';
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Link } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
 
@@ -26,6 +27,10 @@ export class Batch<Op, R> implements Link {
     this.operations = operations;
     this.attempt = attempt;
     for (const operation of operations) operation.batch = this;
+  }
+
+  static {
+    keep(new Batch(undefined as never, [], 1));
   }
 
   get facts(): BatchFacts {

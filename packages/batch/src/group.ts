@@ -1,9 +1,10 @@
 import type { Timer } from '@perf/core';
 import type { Batch } from './batch.ts';
+import { keep } from './keep.ts';
 import { Lane } from './lane.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
-import type { ReadyShelves } from './ready-shelves.ts';
+import { ReadyShelves } from './ready-shelves.ts';
 import { Shelf } from './shelf.ts';
 
 /** The most a batch may hold. */
@@ -51,6 +52,10 @@ export class Group<Op, R> {
     this.#ready = ready;
     this.#ordinary = new Shelf(this, 0);
     this.#shelves = [this.#ordinary];
+  }
+
+  static {
+    keep(new Group({ name: '', rank: 0, open: true }, { maxSize: Infinity, maxBytes: Infinity }, new ReadyShelves()));
   }
 
   /** Whether nothing could be sent, full or not; retries aside. */
@@ -187,7 +192,7 @@ export class Group<Op, R> {
 
   /** What waits here and stands in no lane. */
   *single(): Generator<Operation<Op, R>> {
-    for (const shelf of [...this.#shelves]) {
+    for (const shelf of this.#shelves.slice()) {
       for (const unit of shelf.queue) if (!(unit instanceof Lane)) yield unit;
     }
   }
@@ -200,7 +205,7 @@ export class Group<Op, R> {
     const taken: Operation<Op, R>[] = [];
     let room = this.#fill(taken, shelf, this.#maxBytes);
     if (this.#shelves.length > 1) {
-      for (const other of [...this.#shelves]) {
+      for (const other of this.#shelves.slice()) {
         if (room >= 0 && taken.length < this.maxSize && other !== shelf) room = this.#fill(taken, other, room);
       }
     }
