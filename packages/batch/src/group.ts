@@ -107,7 +107,7 @@ export class Group<Op, R> {
 
   remove(operation: Operation<Op, R>): void {
     this.#unput(operation, this.#shelfOf(operation.priority));
-    this.#add(-1, -operation.bytes);
+    this.#subtract(1, operation.bytes);
   }
 
   /** A second operation of its key has come: the lane of both takes the place of the first, which stands here. */
@@ -132,7 +132,7 @@ export class Group<Op, R> {
   detach(lane: Lane<Op, R>): void {
     this.#unput(lane, lane.shelf as Shelf<Op, R>);
     lane.queuedIn = lane.shelf = lane.lastCounted = undefined;
-    this.#add(-lane.counted, -lane.countedBytes);
+    this.#subtract(lane.counted, lane.countedBytes);
     lane.counted = lane.countedBytes = 0;
   }
 
@@ -142,7 +142,9 @@ export class Group<Op, R> {
     while (next !== undefined && lane.counted < this.maxSize && lane.countedBytes < this.#maxBytes) {
       const operation = next as Operation<Op, R>;
       if (operation.group !== this) return;
-      this.#count1(lane, operation, 1);
+      lane.counted++;
+      lane.countedBytes += operation.bytes;
+      this.#add(1, operation.bytes);
       lane.lastCounted = operation;
       next = operation.next;
     }
@@ -152,20 +154,21 @@ export class Group<Op, R> {
   countOff(lane: Lane<Op, R>, operation: Operation<Op, R>): void {
     const last = lane.lastCounted;
     if (last === undefined || operation.sequence > last.sequence) return;
-    this.#count1(lane, operation, -1);
+    lane.counted--;
+    lane.countedBytes -= operation.bytes;
+    this.#subtract(1, operation.bytes);
     if (operation === last) lane.lastCounted = operation.previous as Operation<Op, R> | undefined;
-  }
-
-  #count1(lane: Lane<Op, R>, { bytes }: Operation<Op, R>, sign: 1 | -1): void {
-    lane.counted += sign;
-    lane.countedBytes += sign * bytes;
-    this.#add(sign, sign * bytes);
   }
 
   #add(count: number, bytes: number): void {
     this.#count += count;
+    this.#bytes += bytes;
+  }
+
+  #subtract(count: number, bytes: number): void {
+    this.#count -= count;
     // Sums of fractional sizes drift; an empty group starts afresh.
-    this.#bytes = this.#count === 0 ? 0 : this.#bytes + bytes;
+    this.#bytes = this.#count === 0 ? 0 : this.#bytes - bytes;
   }
 
   #shelfOf(priority: number): Shelf<Op, R> {
