@@ -119,8 +119,8 @@ export class BatchTelemetry {
 
   /** One value per batch, not one per operation: the wait of the operation that came first is the longest, and the others follow from the rate. */
   #recordWait<Op, R>({ operations, attempt }: Batch<Op, R>, now: number, attributes: Attributes): void {
-    const addedAt = operations[0]?.addedAt ?? 0;
-    if (attempt > 1 || addedAt === 0) return;
+    const addedAt = operations[0]?.addedAt;
+    if (attempt > 1 || addedAt === undefined) return;
     try {
       this.#wait.record((now - addedAt) / 1000, attributes);
     } catch {}

@@ -3,6 +3,7 @@ import type { BatcherSettings } from './batcher-options.ts';
 import type { Bisection } from './bisection.ts';
 import { BatchFailedError, type BatchFacts, BatchTimeoutError } from './errors.ts';
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Link } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
 
@@ -38,6 +39,10 @@ export class Batch<Op, R> implements Link {
     this.attempt = attempt;
     this.unsettled = operations.length;
     for (const operation of operations) operation.batch = this;
+  }
+
+  static {
+    keep(new Batch(undefined as never, [], 1));
   }
 
   get facts(): BatchFacts {

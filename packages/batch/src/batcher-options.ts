@@ -226,14 +226,9 @@ const EVERYTHING: unique symbol = Symbol('everything');
 
 function orderedBy<Op, R>({ order = 'key', orderingKey }: BatcherOptions<Op, R>): ((op: Op) => unknown) | undefined {
   const byKey = optionalFunction('orderingKey', orderingKey);
-  switch (checkOneOf('order', order, ['key', 'strict', 'none'])) {
-    case 'strict':
-      return () => EVERYTHING;
-    case 'none':
-      return undefined;
-    default:
-      return byKey;
-  }
+  checkOneOf('order', order, ['key', 'strict', 'none']);
+  if (order === 'strict') return () => EVERYTHING;
+  return order === 'none' ? undefined : byKey;
 }
 
 function checkGroupOrder(order: readonly string[]): readonly string[] {

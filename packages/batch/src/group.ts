@@ -1,9 +1,10 @@
 import type { Timer } from '@perf/core';
 import type { Batch } from './batch.ts';
+import { keep } from './keep.ts';
 import { Lane } from './lane.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
-import type { ReadyShelves } from './ready-shelves.ts';
+import { ReadyShelves } from './ready-shelves.ts';
 import { Shelf } from './shelf.ts';
 
 /** The most a batch may hold. */
@@ -51,6 +52,10 @@ export class Group<Op, R> {
     this.#ready = ready;
     this.#ordinary = new Shelf(this, 0);
     this.#shelves = [this.#ordinary];
+  }
+
+  static {
+    keep(new Group({ name: '', rank: 0, open: true }, { maxSize: Infinity, maxBytes: Infinity }, new ReadyShelves()));
   }
 
   /** Whether nothing could be sent, full or not; retries aside. */
@@ -109,7 +114,7 @@ export class Group<Op, R> {
 
   remove(operation: Operation<Op, R>): void {
     this.#unput(operation, this.#shelfOf(operation.priority));
-    this.#add(-1, -operation.bytes);
+    this.#subtract(1, operation.bytes);
   }
 
   /** A second operation of its key has come: the lane of both takes the place of the first, which stands here. */
@@ -134,7 +139,7 @@ export class Group<Op, R> {
   detach(lane: Lane<Op, R>): void {
     this.#unput(lane, lane.shelf as Shelf<Op, R>);
     lane.queuedIn = lane.shelf = lane.lastCounted = undefined;
-    this.#add(-lane.counted, -lane.countedBytes);
+    this.#subtract(lane.counted, lane.countedBytes);
     lane.counted = lane.countedBytes = 0;
   }
 
@@ -144,7 +149,9 @@ export class Group<Op, R> {
     while (next !== undefined && lane.counted < this.maxSize && lane.countedBytes < this.#maxBytes) {
       const operation = next as Operation<Op, R>;
       if (operation.group !== this) return;
-      this.#count1(lane, operation, 1);
+      lane.counted++;
+      lane.countedBytes += operation.bytes;
+      this.#add(1, operation.bytes);
       lane.lastCounted = operation;
       next = operation.next;
     }
@@ -154,20 +161,21 @@ export class Group<Op, R> {
   countOff(lane: Lane<Op, R>, operation: Operation<Op, R>): void {
     const last = lane.lastCounted;
     if (last === undefined || operation.sequence > last.sequence) return;
-    this.#count1(lane, operation, -1);
+    lane.counted--;
+    lane.countedBytes -= operation.bytes;
+    this.#subtract(1, operation.bytes);
     if (operation === last) lane.lastCounted = operation.previous as Operation<Op, R> | undefined;
-  }
-
-  #count1(lane: Lane<Op, R>, { bytes }: Operation<Op, R>, sign: 1 | -1): void {
-    lane.counted += sign;
-    lane.countedBytes += sign * bytes;
-    this.#add(sign, sign * bytes);
   }
 
   #add(count: number, bytes: number): void {
     this.#count += count;
+    this.#bytes += bytes;
+  }
+
+  #subtract(count: number, bytes: number): void {
+    this.#count -= count;
     // Sums of fractional sizes drift; an empty group starts afresh.
-    this.#bytes = this.#count === 0 ? 0 : this.#bytes + bytes;
+    this.#bytes = this.#count === 0 ? 0 : this.#bytes - bytes;
   }
 
   #shelfOf(priority: number): Shelf<Op, R> {
@@ -194,7 +202,7 @@ export class Group<Op, R> {
 
   /** What waits here and stands in no lane. */
   *single(): Generator<Operation<Op, R>> {
-    for (const shelf of [...this.#shelves]) {
+    for (const shelf of this.#shelves.slice()) {
       for (const unit of shelf.queue) if (!(unit instanceof Lane)) yield unit;
     }
   }
@@ -207,7 +215,7 @@ export class Group<Op, R> {
     const taken: Operation<Op, R>[] = [];
     let room = this.#fill(taken, shelf, this.#maxBytes);
     if (this.#shelves.length > 1) {
-      for (const other of [...this.#shelves]) {
+      for (const other of this.#shelves.slice()) {
         if (room >= 0 && taken.length < this.maxSize && other !== shelf) room = this.#fill(taken, other, room);
       }
     }

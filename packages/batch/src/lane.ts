@@ -1,4 +1,5 @@
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import { type Link, LinkedQueue } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
 import type { Shelf } from './shelf.ts';
@@ -30,6 +31,10 @@ export class Lane<Op, R> implements Link {
 
   constructor(key: unknown) {
     this.key = key;
+  }
+
+  static {
+    for (const anything of [undefined, 0, 'a']) keep(new Lane(anything));
   }
 
   get empty(): boolean {

@@ -1,3 +1,5 @@
+import { keep } from './keep.ts';
+
 /** What an item needs to stand in a {@link LinkedQueue}: its neighbours. It stands in one queue at a time. */
 export interface Link {
   previous: Link | undefined;
@@ -9,6 +11,10 @@ export class LinkedQueue<T extends Link> implements Iterable<T> {
   #head: T | undefined;
   #tail: T | undefined;
   #size = 0;
+
+  static {
+    keep(new LinkedQueue());
+  }
 
   get size(): number {
     return this.#size;

@@ -3,6 +3,7 @@ import type { Batch } from './batch.ts';
 import type { Caller } from './caller.ts';
 import type { FlushMark } from './flush-marks.ts';
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Lane } from './lane.ts';
 import { type Link, LinkedQueue } from './linked-queue.ts';
 
@@ -28,8 +29,8 @@ export class Operation<Op, R> implements Link {
   mark: FlushMark | undefined = undefined;
   /** The span that was active where it was added. */
   span: Span | undefined = undefined;
-  /** When it was added, for the metrics; 0 while nobody measures. */
-  addedAt = 0;
+  /** When it was added, for the metrics; `undefined` while nobody measures. */
+  addedAt: number | undefined = undefined;
   /** The batch it is part of, running or to be sent again. */
   batch: Batch<Op, R> | undefined = undefined;
   settled = false;
@@ -48,6 +49,17 @@ export class Operation<Op, R> implements Link {
     this.op = op;
     this.group = group;
     this.sequence = sequence;
+  }
+
+  static {
+    const kept = new Operation<unknown, unknown>(undefined, undefined as never, 0);
+    // Anything at all.
+    for (const anything of [0, 'a', {}]) {
+      kept.key = kept.dedupeKey = anything;
+      keep(new Operation(anything, undefined as never, 0));
+    }
+    kept.addedAt = 0;
+    keep(kept);
   }
 
   /** The view of a caller that cannot leave. */

@@ -1,4 +1,5 @@
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Lane } from './lane.ts';
 import { type Link, LinkedQueue } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
@@ -16,5 +17,9 @@ export class Shelf<Op, R> implements Link {
   constructor(group: Group<Op, R>, priority: number) {
     this.group = group;
     this.priority = priority;
+  }
+
+  static {
+    keep(new Shelf(undefined as never, 0));
   }
 }
