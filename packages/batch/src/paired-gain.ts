@@ -2,6 +2,9 @@
 const FEWEST = 4;
 const MOST = 32;
 
+/** A batch this many times slower or faster than usual counts as so many times: a pause of the store is no matter of size. */
+const OUTLIER = 2.5;
+
 /**
  * What a full batch gains over one of half its size, in operations per time: 0.1 is 10 %. Each half batch is paired with the full ones
  * since the one before, so that changes of the store as a whole cancel out. The gain is the ratio of the sums, since it is the mean time that makes throughput;
@@ -11,6 +14,8 @@ export class PairedGain {
   #fullOps = 0;
   #fullTime = 0;
   #fullCount = 0;
+  /** Milliseconds per operation of full batches lately. */
+  #usual = 0;
   #pairs = 0;
   /** Milliseconds per operation, summed over pairs. */
   #sumFull = 0;
@@ -20,8 +25,10 @@ export class PairedGain {
   #sumSquares = 0;
 
   full(ops: number, time: number): void {
+    const each = this.#tamed(time / ops);
+    this.#usual = this.#usual === 0 ? each : this.#usual + (each - this.#usual) / 8;
     this.#fullOps += ops;
-    this.#fullTime += time;
+    this.#fullTime += each * ops;
     this.#fullCount++;
   }
 
@@ -38,8 +45,7 @@ export class PairedGain {
   half(ops: number, time: number): void {
     if (this.#fullOps === 0) return;
     const full = this.#fullTime / this.#fullOps;
-    // The store may have changed within the pair: one such must not outweigh all others.
-    const half = Math.min(2 * full, Math.max(full / 2, time / ops));
+    const half = this.#tamed(time / ops);
     this.#fullOps = this.#fullTime = this.#fullCount = 0;
     this.#pairs++;
     this.#sumFull += full;
@@ -56,6 +62,11 @@ export class PairedGain {
     if (gain + margin < low) return 'below';
     if (gain - margin > high) return 'above';
     return margin === 0 || (gain - margin >= low && gain + margin <= high) ? 'between' : undefined;
+  }
+
+  #tamed(time: number): number {
+    if (this.#usual === 0) return time;
+    return Math.min(OUTLIER * this.#usual, Math.max(this.#usual / OUTLIER, time));
   }
 
   #standardError(): number {

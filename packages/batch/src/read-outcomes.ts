@@ -60,18 +60,18 @@ export function finalFailure(
 }
 
 function readOne<R>(answer: readonly unknown[], index: number, facts: BatchFacts): Outcome<R> {
-  const value = answer[index];
-  if (isError(value)) return { ok: false, kind: 'returned', error: value };
-  if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
-  if (isThenable(value)) {
-    // Nobody else looks at it: its rejection must not bring the process down.
-    value.then(undefined, () => {});
-    return invalid(
-      facts,
-      `returned a promise as result ${index}, which it must await: else order and slots mean nothing`,
-    );
+  try {
+    const value = answer[index];
+    if (isError(value)) return { ok: false, kind: 'returned', error: value };
+    if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
+    if (!isThenable(value)) return { ok: true, value: value as R };
+    // Nobody else looks at it: its rejection must not bring the process down, whatever its `then` does.
+    Promise.resolve(value).catch(() => {});
+    const problem = `returned a promise as result ${index}, which it must await: else order and slots mean nothing`;
+    return invalid(facts, problem);
+  } catch (cause) {
+    return invalid(facts, `returned something as result ${index} that cannot be read`, { cause });
   }
-  return { ok: true, value: value as R };
 }
 
 function invalid(facts: BatchFacts, problem: string, options?: ErrorOptions): Failure {

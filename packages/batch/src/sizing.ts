@@ -1,5 +1,5 @@
 import { checkDuration, checkFunction, checkLimit, checkOptions } from '@perf/core';
-import { fairShare } from './fair-share.ts';
+import { FairShare } from './fair-share.ts';
 import { saysOverloaded, saysTooLarge } from './failure-signs.ts';
 import { LatencySizer } from './latency-sizer.ts';
 import type { SizedBatch, Sizer } from './sizer.ts';
@@ -96,10 +96,12 @@ class AdaptiveSizing implements Sizing {
   readonly #sizers = new Map<string, Sizer>();
 
   readonly #startSize: number;
+  readonly #share: FairShare;
 
   constructor(parts: AdaptiveParts) {
     this.#parts = parts;
     this.#startSize = parts.make().size;
+    this.#share = new FairShare(parts.slots);
   }
 
   get largest(): number {
@@ -113,7 +115,7 @@ class AdaptiveSizing implements Sizing {
   }
 
   limitFor(group: string, waiting: number, pending: number): number {
-    return fairShare(this.#sizerOf(group).limitFor(waiting), pending, this.#parts.slots);
+    return this.#share.limit(this.#sizerOf(group).limitFor(waiting), waiting, pending);
   }
 
   record(group: string, batch: SizedBatch): void {

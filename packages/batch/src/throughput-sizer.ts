@@ -34,7 +34,7 @@ export class ThroughputSizer implements Sizer {
   readonly #cap: number;
   #size: number;
   /** At first sizes double at once, one after the other, for as long as it pays: a burst must not wait for the search. */
-  #start: StartingPoint | undefined = { rate: undefined, factor: 1, ops: 0, time: 0, count: 0 };
+  #start: StartingPoint | undefined;
   #gain = new PairedGain();
   /** Milliseconds per operation before the size last grew: what is much slower than that need not be compared in pairs. */
   #before = Infinity;
@@ -46,6 +46,7 @@ export class ThroughputSizer implements Sizer {
   constructor(cap: number) {
     this.#cap = cap;
     this.#size = Math.min(START_SIZE, cap);
+    this.#start = { before: undefined, now: new Measured(this.#size) };
   }
 
   get size(): number {
@@ -71,16 +72,18 @@ export class ThroughputSizer implements Sizer {
   }
 
   #recordStart({ limit, size, latency }: SizedBatch, start: StartingPoint): void {
+    const { before, now } = start;
+    // Those under way when the size grew tell more of the size before.
+    if (before !== undefined && limit === before.size) before.add(size, latency);
     if (limit !== this.#size) return;
-    start.ops += size;
-    start.time += latency;
-    if (++start.count < 2) return;
-    const rate = start.ops / start.time;
-    const gain = start.rate === undefined ? Infinity : (rate / start.rate - 1) / (start.factor - 1);
+    now.add(size, latency);
+    if (now.count < 2) return;
+    const gain = before === undefined ? Infinity : (now.rate / before.rate - 1) / (now.size / before.size - 1);
+    // What is no clear gain takes a few batches more, or noise would lead on.
+    if (Math.abs(gain) < LARGE && now.count < 5) return;
     if (gain > GROW && this.#size < this.#cap) {
-      const factor = start.rate !== undefined && gain > LARGE ? 4 : 2;
-      this.#start = { rate, factor, ops: 0, time: 0, count: 0 };
-      this.#size = Math.min(this.#cap, this.#size * factor);
+      this.#size = Math.min(this.#cap, this.#size * (before !== undefined && gain > LARGE ? 4 : 2));
+      this.#start = { before: now, now: new Measured(this.#size) };
       return;
     }
     this.#start = undefined;
@@ -132,11 +135,29 @@ export class ThroughputSizer implements Sizer {
 }
 
 interface StartingPoint {
-  /** Operations per millisecond at the size before. */
-  readonly rate: number | undefined;
-  /** How many times that the size is now. */
-  readonly factor: number;
-  ops: number;
-  time: number;
-  count: number;
+  readonly before: Measured | undefined;
+  readonly now: Measured;
+}
+
+/** Full batches of one size. */
+class Measured {
+  readonly size: number;
+  count = 0;
+  #ops = 0;
+  #time = 0;
+
+  constructor(size: number) {
+    this.size = size;
+  }
+
+  add(ops: number, time: number): void {
+    this.count++;
+    this.#ops += ops;
+    this.#time += time;
+  }
+
+  /** Operations per millisecond. */
+  get rate(): number {
+    return this.#ops / this.#time;
+  }
 }

@@ -17,8 +17,7 @@ export interface Sizing {
 }
 
 /**
- * Runs `concurrency` slots of a simulated store, in virtual time, until `operations` have come back. As in a `Batcher`, what ended at one
- * moment is counted before anything is sent. Returns operations per millisecond.
+ * Runs `concurrency` slots of a simulated store, in virtual time, until `operations` have come back. Returns operations per millisecond.
  */
 export function simulate(
   sizing: Sizing,
@@ -39,14 +38,14 @@ export function simulate(
       running.push({ limit, size, start: now, end: now + cost(size, calls++) });
     }
     if (running.length === 0) break;
-    now = Math.min(...running.map(({ end }) => end));
-    const ended = running.filter(({ end }) => end <= now);
-    running = running.filter(({ end }) => end > now);
-    for (const { limit, size, start, end } of ended) {
-      done += size;
-      if (load.again) waiting += size;
-      sizing.record({ limit, size, latency: end - start, outcome: 'answered' });
-    }
+    // One after the other, also those that end at the same moment: as answers arrive.
+    const next = running.reduce((first, each) => (each.end < first.end ? each : first));
+    running = running.filter((each) => each !== next);
+    const { limit, size, start, end } = next;
+    now = end;
+    done += size;
+    if (load.again) waiting += size;
+    sizing.record({ limit, size, latency: end - start, outcome: 'answered' });
   }
   return done / now;
 }

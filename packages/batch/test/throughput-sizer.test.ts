@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest';
-import { fairShare } from '../src/fair-share.ts';
+import { FairShare } from '../src/fair-share.ts';
 import { ThroughputSizer } from '../src/throughput-sizer.ts';
 import { type Cost, type Sizing, bestFixed, simulate } from './store-simulation.ts';
 
 function sought(concurrency = 5): Sizing & { sizer: ThroughputSizer } {
   const sizer = new ThroughputSizer(10_000);
+  const share = new FairShare(concurrency);
   return {
     sizer,
-    limitFor: (waiting, pending) => fairShare(sizer.limitFor(waiting), pending, concurrency),
+    limitFor: (waiting, pending) => share.limit(sizer.limitFor(waiting), waiting, pending),
     record: (batch) => sizer.record(batch),
   };
 }
@@ -126,13 +127,14 @@ test('a batch too large for the store is halved, once for all that were under wa
   expect(sizer.size).toBe(1);
 });
 
-test('what is pending is shared out among the slots, round by round', () => {
-  expect(fairShare(400, 500, 5)).toBe(100);
-  expect(fairShare(400, 2000, 5)).toBe(400);
-  expect(fairShare(400, 2500, 5)).toBe(250);
-  expect(fairShare(400, 1e6, 5)).toBe(400);
+test('what is pending is shared out among the slots, and what is under way counts half when it gets less', () => {
+  const share = new FairShare(5);
+  expect(share.limit(400, 1e6, 1e6)).toBe(400);
+  expect(share.limit(400, 500, 2100)).toBe(260);
+  expect(share.limit(400, 500, 2100)).toBe(260);
+  expect(share.limit(500, 500, 2200)).toBe(440);
   // What is little goes together.
-  expect(fairShare(400, 90, 5)).toBe(100);
-  expect(fairShare(50, 90, 5)).toBe(50);
-  expect(fairShare(400, 90, Infinity)).toBe(400);
+  expect(share.limit(400, 90, 90)).toBe(100);
+  expect(share.limit(50, 90, 90)).toBe(50);
+  expect(new FairShare(Infinity).limit(400, 90, 90)).toBe(400);
 });
