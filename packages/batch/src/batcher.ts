@@ -24,6 +24,7 @@ import { Callers, type Departure } from './callers.ts';
 import { Dispatcher, type FailureKind } from './dispatcher.ts';
 import { BatcherClosedError } from './errors.ts';
 import { FlushMarks } from './flush-marks.ts';
+import { keep } from './keep.ts';
 import { Operation } from './operation.ts';
 import { SharedReads } from './shared-reads.ts';
 
@@ -35,6 +36,7 @@ import { SharedReads } from './shared-reads.ts';
  * wait for each other's order.
  */
 export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats> {
+  static #isKept = false;
   readonly #settings: BatcherSettings<Op, R>;
   readonly #component: string;
   readonly #telemetry: BatchTelemetry;
@@ -73,6 +75,16 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     });
     this.#shared = this.#settings.dedupeKey === undefined ? undefined : new SharedReads(this.#dispatcher.keys);
     this.#stopObserving = this.#telemetry.observe(this);
+    Batcher.#keepOne();
+  }
+
+  /** Not when this module is loaded: that must change nothing in the process. */
+  static #keepOne(): void {
+    if (Batcher.#isKept) return;
+    Batcher.#isKept = true;
+    const kept = new Batcher<unknown, unknown>({ execute: (ops) => ops });
+    kept.#stopObserving();
+    keep(kept);
   }
 
   /** Whether `close()` has been called. */
