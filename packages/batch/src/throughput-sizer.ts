@@ -10,6 +10,8 @@ const GROW = 0.03;
 const SHRINK = 0.01;
 /** What is gained where four times the size would still pay. */
 const LARGE = 0.12;
+/** What no noise that is usual looks like. */
+const CLEAR = 0.06;
 
 /** One full batch of this many is sent at half size, to compare. */
 const TRY_EVERY = 6;
@@ -77,17 +79,18 @@ export class ThroughputSizer implements Sizer {
     if (before !== undefined && limit === before.size) before.add(size, latency);
     if (limit !== this.#size) return;
     now.add(size, latency);
-    if (now.count < 2) return;
+    if (before !== undefined && now.count < 2) return;
     const gain = before === undefined ? Infinity : (now.rate / before.rate - 1) / (now.size / before.size - 1);
     // What is no clear gain takes a few batches more, or noise would lead on.
-    if (Math.abs(gain) < LARGE && now.count < 5) return;
+    if (Math.abs(gain) < CLEAR && now.count < 5) return;
     if (gain > GROW && this.#size < this.#cap) {
       this.#size = Math.min(this.#cap, this.#size * (before !== undefined && gain > LARGE ? 4 : 2));
       this.#start = { before: now, now: new Measured(this.#size) };
       return;
     }
     this.#start = undefined;
-    if (gain < SHRINK) this.#shrink();
+    // Whether half of it would do is left to the comparison.
+    if (gain < -GROW) this.#shrink();
   }
 
   #compare({ limit, size, latency }: SizedBatch): void {
@@ -143,8 +146,8 @@ interface StartingPoint {
 class Measured {
   readonly size: number;
   count = 0;
-  #ops = 0;
-  #time = 0;
+  /** Operations per millisecond: of the best of them, as a hitch of either process concerns all that are under way, and makes none faster. */
+  rate = 0;
 
   constructor(size: number) {
     this.size = size;
@@ -152,12 +155,6 @@ class Measured {
 
   add(ops: number, time: number): void {
     this.count++;
-    this.#ops += ops;
-    this.#time += time;
-  }
-
-  /** Operations per millisecond. */
-  get rate(): number {
-    return this.#ops / this.#time;
+    this.rate = Math.max(this.rate, ops / time);
   }
 }
