@@ -97,7 +97,10 @@ export class Group<Op, R> {
   }
 
   shiftRetry(): Batch<Op, R> | undefined {
-    return this.#retries.shift();
+    const batch = this.#retries.shift();
+    // Whichever shelf's turn it was: without this one the ordinary shelf would stand ready for nothing.
+    if (batch !== undefined) this.restore(this.#ordinary);
+    return batch;
   }
 
   push(operation: Operation<Op, R>): void {
