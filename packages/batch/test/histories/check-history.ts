@@ -1,5 +1,5 @@
 import { isPerfError } from '@perf/core';
-import type { History, Op } from './history.ts';
+import type { History } from './history.ts';
 import type { Run, Trace } from './run-history.ts';
 import { type State, apply, keyOf } from './store.ts';
 
