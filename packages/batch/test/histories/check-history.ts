@@ -1,5 +1,5 @@
 import { isPerfError } from '@perf/core';
-import type { History } from './history.ts';
+import { type History, IN_PEACE } from './history.ts';
 import type { Run, Trace } from './run-history.ts';
 import { type State, apply, keyOf } from './store.ts';
 
@@ -19,7 +19,8 @@ export function problemsOf(history: History, run: Run): string[] {
   ];
 }
 
-function lifeProblems({ maxPending }: History, { traces, stats, report, timersLeft, flushed }: Run): string[] {
+function lifeProblems({ maxPending, closeAt }: History, run: Run): string[] {
+  const { traces, stats, report, timersLeft, flushed, pendingAtClose } = run;
   const problems: string[] = [];
   const { pending, parked, inFlight, groups, orderingKeys, pendingBytes } = stats;
   if (pending + parked + inFlight + groups + orderingKeys + pendingBytes > 0)
@@ -28,6 +29,7 @@ function lifeProblems({ maxPending }: History, { traces, stats, report, timersLe
     problems.push(`counts do not add up: ${JSON.stringify(stats)}`);
   if (report === undefined) problems.push('close did not resolve');
   if (timersLeft > 0) problems.push('timers are left');
+  if (closeAt === IN_PEACE && pendingAtClose > 0) problems.push(`${pendingAtClose} operations were left lying`);
   if (!flushed) problems.push('flush resolved too early, or not at all');
   if (
     maxPending === Infinity &&

@@ -20,6 +20,9 @@ export interface Call {
   readonly fate: 'ok' | 'rejectBefore' | 'rejectAfter' | 'throw' | 'nonsense' | 'hang';
 }
 
+/** When everything must have settled by itself, in milliseconds. */
+export const IN_PEACE = 10_000;
+
 export interface History {
   readonly ops: readonly Op[];
   readonly calls: readonly Call[];
@@ -34,7 +37,8 @@ export interface History {
   readonly maxPending: number;
   readonly maxPendingBytes: number;
   readonly whenFull: 'reject' | 'wait';
-  readonly flushAt: number | undefined;
+  readonly flushAt: readonly number[];
+  /** {@link IN_PEACE}, or before. */
   readonly closeAt: number;
   readonly closeTimeout: number | undefined;
 }
@@ -99,8 +103,8 @@ export function drawHistory(random: () => number): History {
     maxPending: oneOf(Infinity, Infinity, 1, 2, 4),
     maxPendingBytes: oneOf(Infinity, Infinity, 4, 10),
     whenFull: oneOf('reject', 'wait', 'wait'),
-    flushAt: often(0.3) ? upTo(12) : undefined,
-    closeAt: oneOf(100, 100, 100, 8),
+    flushAt: often(0.3) ? [upTo(12), upTo(12)] : [],
+    closeAt: oneOf(IN_PEACE, IN_PEACE, IN_PEACE, 8),
     closeTimeout: often(0.3) ? 1 + upTo(6) : undefined,
   };
 }

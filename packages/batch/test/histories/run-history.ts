@@ -1,5 +1,5 @@
 import { Batcher, type BatcherStats, type CloseReport } from '../../src/index.ts';
-import type { History, Op } from './history.ts';
+import { type History, IN_PEACE, type Op } from './history.ts';
 import { Store } from './store.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -21,7 +21,10 @@ export interface Run {
   readonly stats: BatcherStats;
   readonly report: CloseReport<Op> | undefined;
   readonly timersLeft: number;
+  /** Whether each flush resolved, and no sooner than it should. */
   readonly flushed: boolean;
+  /** What had not settled when the batcher was closed. */
+  readonly pendingAtClose: number;
 }
 
 /** More than any of them takes. */
@@ -46,7 +49,9 @@ class Play {
   readonly #batcher: Batcher<Op, string>;
   readonly #traces: Trace[] = [];
   #report: CloseReport<Op> | undefined;
-  #flushed = true;
+  #flushes = 0;
+  #flushedTooEarly = false;
+  #pendingAtClose = 0;
 
   constructor(history: History) {
     this.#history = history;
@@ -55,10 +60,10 @@ class Play {
     for (const [index, op] of history.ops.entries()) {
       if (typeof op.added === 'object' && 'at' in op.added) setTimeout(() => this.#add(index), op.added.at);
     }
-    if (history.flushAt !== undefined) setTimeout(() => this.#flush(), history.flushAt);
+    for (const at of history.flushAt) setTimeout(() => this.#flush(), at);
     setTimeout(() => this.#close(history.closeTimeout), history.closeAt);
     // A store that hangs, or a deadlock of ours, must not hide in a close that never ends; the second is told by the stats.
-    setTimeout(() => this.#close(50), 1000);
+    setTimeout(() => this.#close(50), 2 * IN_PEACE);
   }
 
   #options(): ConstructorParameters<typeof Batcher<Op, string>>[0] {
@@ -117,14 +122,17 @@ class Play {
 
   #flush(): void {
     const before = this.#traces.slice();
-    this.#flushed = false;
+    this.#flushes++;
     void this.#batcher.flush().then(() => {
+      this.#flushes--;
       // Their callers are told in the same turn.
-      queueMicrotask(() => (this.#flushed = before.every(({ outcome }) => outcome !== undefined)));
+      queueMicrotask(() => (this.#flushedTooEarly ||= before.some(({ outcome }) => outcome === undefined)));
     });
   }
 
   #close(timeout: number | undefined): void {
+    if (!this.#batcher.closed)
+      this.#pendingAtClose = this.#traces.filter(({ outcome }) => outcome === undefined).length;
     void this.#batcher.close({ timeout }).then((report) => (this.#report ??= report));
   }
 
@@ -134,7 +142,8 @@ class Play {
       traces: this.#traces,
       stats: this.#batcher.stats(),
       report: this.#report,
-      flushed: this.#flushed,
+      flushed: this.#flushes === 0 && !this.#flushedTooEarly,
+      pendingAtClose: this.#pendingAtClose,
     };
   }
 }
