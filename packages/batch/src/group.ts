@@ -103,7 +103,10 @@ export class Group<Op, R> {
 
   shiftRetry(): Batch<Op, R> | undefined {
     const batch = this.#retries.shift();
-    if (batch !== undefined) batch.queued = false;
+    if (batch === undefined) return undefined;
+    batch.queued = false;
+    // Whichever shelf's turn it was: without this one the ordinary shelf would stand ready for nothing.
+    this.restore(this.#ordinary);
     return batch;
   }
 
@@ -180,12 +183,24 @@ export class Group<Op, R> {
 
   #shelfOf(priority: number): Shelf<Op, R> {
     if (priority === 0) return this.#ordinary;
-    const index = this.#shelves.findIndex((shelf) => shelf.priority <= priority);
+    const index = this.#indexOf(priority);
     const found = this.#shelves[index];
     if (found?.priority === priority) return found;
     const shelf = new Shelf(this, priority);
-    this.#shelves.splice(index === -1 ? this.#shelves.length : index, 0, shelf);
+    this.#shelves.splice(index, 0, shelf);
     return shelf;
+  }
+
+  /** Where the shelf of a priority is, or belongs. */
+  #indexOf(priority: number): number {
+    let low = 0;
+    let high = this.#shelves.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#shelves[middle] as Shelf<Op, R>).priority > priority) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #put(unit: Operation<Op, R> | Lane<Op, R>, shelf: Shelf<Op, R>): void {
@@ -197,7 +212,7 @@ export class Group<Op, R> {
     shelf.queue.remove(unit);
     if (shelf.queue.size > 0) return;
     this.restore(shelf);
-    if (shelf !== this.#ordinary) this.#shelves.splice(this.#shelves.indexOf(shelf), 1);
+    if (shelf !== this.#ordinary) this.#shelves.splice(this.#indexOf(shelf.priority), 1);
   }
 
   /** What waits here and stands in no lane. */

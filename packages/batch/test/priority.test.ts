@@ -88,11 +88,11 @@ describe('a priority', () => {
     const controller = new AbortController();
     void batcher.add('a1');
     const aborted = watch(batcher.add('a2', { priority: 9, signal: controller.signal }));
-    void batcher.add('b1', { priority: 1 });
+    void batcher.add('b1', { priority: 3 });
     void batcher.add('a3', { priority: 2 });
     controller.abort();
     for (let index = 0; index < recorder.calls.length; index++) await recorder.call(index).answer(['']);
-    expect(recorder.batches.flat()).toEqual(['w', 'a1', 'a3', 'b1']);
+    expect(recorder.batches.flat()).toEqual(['w', 'a1', 'b1', 'a3']);
     expect(aborted.outcome?.status).toBe('rejected');
   });
 });
