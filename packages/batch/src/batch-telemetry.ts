@@ -21,6 +21,13 @@ const OBSERVED = {
   'perf.batch.operations': { kind: 'counter', unit: '{operation}', description: 'Operations settled, by outcome' },
   'perf.batch.shared': { kind: 'counter', unit: '{operation}', description: 'Reads that shared an execution' },
   'perf.batch.retries': { kind: 'counter', unit: '{operation}', description: 'Operations sent again' },
+  'perf.batch.retries_denied': {
+    kind: 'counter',
+    unit: '{operation}',
+    description: 'Not sent again for want of budget',
+  },
+  'perf.batch.parts': { kind: 'counter', unit: '{batch}', description: 'Parts of batches that failed as a whole' },
+  'perf.batch.max_size': { kind: 'gauge', unit: '{operation}', description: 'The most a batch may hold now' },
 } as const satisfies Record<string, ObservedInstrument>;
 
 const SECONDS = { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] };
@@ -69,6 +76,9 @@ export class BatchTelemetry {
       }
       observe('perf.batch.shared', stats.shared, common);
       observe('perf.batch.retries', stats.retried, common);
+      observe('perf.batch.retries_denied', stats.denied, common);
+      observe('perf.batch.parts', stats.parts, common);
+      if (stats.maxSize !== Infinity) observe('perf.batch.max_size', stats.maxSize, common);
     });
   }
 

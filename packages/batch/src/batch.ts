@@ -1,5 +1,6 @@
 import { type Timer, startTimer } from '@perf/core';
 import type { BatcherSettings } from './batcher-options.ts';
+import type { Bisection } from './bisection.ts';
 import { BatchFailedError, type BatchFacts, BatchTimeoutError } from './errors.ts';
 import type { Group } from './group.ts';
 import { keep } from './keep.ts';
@@ -18,14 +19,25 @@ export class Batch<Op, R> implements Link {
   running = false;
   /** The wait before another attempt. */
   backoff: Timer | undefined = undefined;
+  /** Whether it waits for its turn in its bisection. */
+  parked = false;
+  /** Whether it stands in its group, to be sent again. */
+  queued = false;
+  /** The search for the operations that make it fail, of which it is a part. */
+  bisection: Bisection<Batch<Op, R>> | undefined = undefined;
+  /** How many of its operations somebody waits for. */
+  unsettled: number;
+  /** The most operations it could have held, where that is measured. */
+  limit: number | undefined = undefined;
+  startedAt = 0;
   readonly #controller: AbortController = new AbortController();
-  #unsettled = 0;
   #stop: (() => void) | undefined = undefined;
 
   constructor(group: Group<Op, R>, operations: readonly Operation<Op, R>[], attempt: number) {
     this.group = group;
     this.operations = operations;
     this.attempt = attempt;
+    this.unsettled = operations.length;
     for (const operation of operations) operation.batch = this;
   }
 
@@ -41,11 +53,12 @@ export class Batch<Op, R> implements Link {
    * Calls `execute`. Rejects with a `BatchFailedError` when that throws, or a `BatchTimeoutError` when its time is up.
    * What it answers after that is dropped.
    */
-  run({ execute, timeout }: BatcherSettings<Op, R>): Promise<unknown> {
+  run({ execute, timeout, atomic }: BatcherSettings<Op, R>): Promise<unknown> {
     const ops: Op[] = [];
+    this.unsettled = 0;
     for (const operation of this.operations) {
       ops.push(operation.op);
-      if (!operation.settled) this.#unsettled++;
+      if (!operation.settled) this.unsettled++;
     }
     Object.freeze(ops);
     const context = { group: this.group.name, signal: this.#controller.signal, attempt: this.attempt };
@@ -69,7 +82,7 @@ export class Batch<Op, R> implements Link {
         },
         (error: unknown) => {
           timer.cancel();
-          reject(new BatchFailedError(this.facts, error));
+          reject(new BatchFailedError(this.facts, error, !atomic(error)));
         },
       );
     });
@@ -82,6 +95,6 @@ export class Batch<Op, R> implements Link {
 
   /** One of its operations was withdrawn while the batch runs; the last one aborts the batch's signal. */
   forsake(reason: unknown): void {
-    if (--this.#unsettled === 0) this.#controller.abort(reason);
+    if (--this.unsettled === 0) this.#controller.abort(reason);
   }
 }

@@ -6,8 +6,10 @@ import {
   checkOneOf,
   checkOptions,
   checkPositiveInteger,
+  isPerfError,
 } from '@perf/core';
 import { type RetryOptions, type RetryPolicy, retryPolicy } from './retry-policy.ts';
+import { type AdaptiveOptions, type Sizing, sizingFor } from './sizing.ts';
 
 /** What `execute` is told about the batch it is given. */
 export interface BatchContext {
@@ -29,7 +31,10 @@ export interface BatcherOptions<Op, R> {
    * What it throws fails the batch with an unknown outcome. Runs in the async context in which the batcher was made.
    */
   readonly execute: (ops: readonly Op[], context: BatchContext) => PromiseLike<BatchResults<R>> | BatchResults<R>;
-  /** The most operations in a batch. `Infinity` for no limit. @default 100 */
+  /**
+   * The most operations in a batch. `Infinity` for no limit.
+   * @default it is found by itself, from 100 on and up to 10_000: the smallest with nearly the best throughput
+   */
   readonly maxSize?: number | undefined;
   /** The most bytes in a batch, as `sizeOf` counts them. One operation that is larger by itself is sent alone. @default Infinity */
   readonly maxBytes?: number | undefined;
@@ -86,6 +91,23 @@ export interface BatcherOptions<Op, R> {
   readonly whenFull?: 'reject' | 'wait' | undefined;
   /** Sends failed operations again. @default never */
   readonly retry?: RetryOptions<Op> | undefined;
+  /**
+   * Whether a throw of `execute` means that no operation of the batch has taken effect, as for a store that carries it out as one transaction; a
+   * function says so for what was thrown, and throwing counts as no. All of them may be sent again then, and reject with `outcomeUnknown: false`. A timeout
+   * is no throw. @default false
+   */
+  readonly atomic?: boolean | ((error: unknown) => boolean) | undefined;
+  /**
+   * Whether a batch that fails as a whole, and is not retried (any more), is sent again in halves, one after the other, and these in halves, until the operations
+   * at fault are alone and the others have succeeded. Only operations that may be sent twice take part: those `isIdempotent` says so of, or
+   * all if the failure is `atomic`. A function says so for what was thrown. @default true, except after a timeout
+   */
+  readonly bisect?: boolean | ((error: unknown) => boolean) | undefined;
+  /**
+   * Lets the size of batches follow what is measured, for each group, up to `maxSize`: with a `targetLatency` to what keeps to it, else to what has the best throughput.
+   * @default true without `maxSize`; with it, batches hold that many
+   */
+  readonly adaptive?: AdaptiveOptions | boolean | undefined;
   /** How long one call of `execute` may take, in milliseconds. @default Infinity */
   readonly timeout?: number | undefined;
   /** Names the batcher in errors, metrics and spans. @default 'default' */
@@ -95,7 +117,7 @@ export interface BatcherOptions<Op, R> {
 /** {@link BatcherOptions}, checked, with their defaults. */
 export interface BatcherSettings<Op, R> {
   readonly execute: BatcherOptions<Op, R>['execute'];
-  readonly maxSize: number;
+  readonly sizing: Sizing;
   readonly maxBytes: number;
   readonly sizeOf: ((op: Op) => number) | undefined;
   readonly linger: number | undefined;
@@ -108,7 +130,9 @@ export interface BatcherSettings<Op, R> {
   readonly maxPending: number;
   readonly maxPendingBytes: number;
   readonly whenFull: 'reject' | 'wait';
-  readonly retry: RetryPolicy<Op> | undefined;
+  readonly retry: RetryPolicy<Op>;
+  readonly atomic: (error: unknown) => boolean;
+  readonly bisect: (error: unknown) => boolean;
   readonly timeout: number;
   readonly name: string;
 }
@@ -130,20 +154,23 @@ const KNOWN = [
   'order',
   'priority',
   'retry',
+  'atomic',
+  'bisect',
+  'adaptive',
   'timeout',
   'name',
 ] as const;
 
 export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherSettings<Op, R> {
   checkOptions('Batcher', options, KNOWN);
-  const { maxSize = 100, maxBytes = Infinity, concurrency = 4, maxPending = Infinity, timeout = Infinity } = options;
+  const { maxBytes = Infinity, concurrency = 4, maxPending = Infinity, timeout = Infinity } = options;
   const { groupOrder = ['read', 'write', 'delete', 'create'], name = 'default', linger, sizeOf, retry } = options;
   const { maxPendingBytes = Infinity, whenFull = 'reject' } = options;
   if (maxBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxBytes` needs `sizeOf`');
   if (maxPendingBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxPendingBytes` needs `sizeOf`');
   return {
     execute: checkFunction('execute', options.execute),
-    maxSize: checkLimit('maxSize', maxSize),
+    sizing: sizingFor(options, concurrency),
     maxBytes: maxBytes === Infinity ? Infinity : checkPositiveInteger('maxBytes', maxBytes),
     sizeOf: optionalFunction('sizeOf', sizeOf),
     linger: linger === undefined ? undefined : checkDuration('linger', linger),
@@ -156,7 +183,9 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
     maxPending: checkLimit('maxPending', maxPending),
     maxPendingBytes: maxPendingBytes === Infinity ? Infinity : checkPositiveInteger('maxPendingBytes', maxPendingBytes),
     whenFull: checkOneOf('whenFull', whenFull, ['reject', 'wait']),
-    retry: retry === undefined ? undefined : retryPolicy(retry),
+    retry: retryPolicy(retry),
+    atomic: judgement('atomic', options.atomic ?? false, always),
+    bisect: judgement('bisect', options.bisect ?? true, isNoTimeout),
     timeout: checkDuration('timeout', timeout),
     name: checkName('name', name),
   };
@@ -164,6 +193,32 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
 
 function optionalFunction<F>(name: string, value: F | undefined): F | undefined {
   return value === undefined ? undefined : checkFunction(name, value);
+}
+
+/** A decision about what `execute` threw, which never throws: `true` means `usual`. */
+function judgement(
+  name: string,
+  given: boolean | ((error: unknown) => boolean),
+  usual: (error: unknown) => boolean,
+): (error: unknown) => boolean {
+  if (typeof given === 'boolean') return given ? usual : () => false;
+  if (typeof given !== 'function') throw new TypeError(`\`${name}\` must be a boolean or a function`);
+  return (error) => {
+    try {
+      return given(error);
+    } catch {
+      return false;
+    }
+  };
+}
+
+function always(): boolean {
+  return true;
+}
+
+/** A slow store does not get faster by more calls. */
+function isNoTimeout(error: unknown): boolean {
+  return !isPerfError(error, 'PERF_BATCH_TIMEOUT');
 }
 
 /** The one key of all operations in strict order. */

@@ -28,6 +28,12 @@ export interface BatcherStats {
   readonly expired: number;
   /** How often an operation was to be sent again. */
   readonly retried: number;
+  /** Operations that failed for good because the retry budget was used up. */
+  readonly denied: number;
   /** Calls of `execute`. */
   readonly batches: number;
+  /** Parts made of batches that failed as a whole, to find the operations at fault (`bisect`). */
+  readonly parts: number;
+  /** The most operations a batch may hold now: of the group for which it is largest. No counter: it goes up and down. */
+  readonly maxSize: number;
 }

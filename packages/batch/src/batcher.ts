@@ -71,6 +71,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
       retrying: (count) => (this.#counts.retried += count),
       sending: () => this.#callers.expire(),
       ended: () => this.#roomMade(),
+      pending: () => this.#admission.pending,
     });
     this.#shared = this.#settings.dedupeKey === undefined ? undefined : new SharedReads(this.#dispatcher.keys);
     this.#stopObserving = this.#telemetry.observe(this);
@@ -168,7 +169,10 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
       groups: this.#dispatcher.groups,
       orderingKeys: this.#dispatcher.keys.size,
       ...this.#counts,
+      denied: this.#dispatcher.resending.denied,
       batches: this.#dispatcher.sent,
+      parts: this.#dispatcher.resending.parts,
+      maxSize: this.#settings.sizing.largest,
     };
   }
 

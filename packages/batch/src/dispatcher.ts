@@ -8,10 +8,10 @@ import { Group } from './group.ts';
 import { KeyOrder } from './key-order.ts';
 import type { Operation } from './operation.ts';
 import { plainResults } from './plain-results.ts';
-import { planRetry } from './plan-retry.ts';
-import { type Outcome, readOutcomes, readRejection } from './read-outcomes.ts';
+import { type Failure, type Outcome, readOutcomes, readRejection, reasonOf } from './read-outcomes.ts';
 import { ReadyShelves } from './ready-shelves.ts';
-import { fullJitter } from './retry-policy.ts';
+import { Resending } from './resending.ts';
+import type { Shelf } from './shelf.ts';
 import { atTickEnd } from './tick-end.ts';
 
 /** What the dispatcher tells its owner. */
@@ -26,6 +26,8 @@ export interface DispatcherEvents<Op, R> {
   retrying(count: number): void;
   /** A batch has ended. */
   ended(): void;
+  /** How many operations are unsettled, those that wait for room aside. */
+  pending(): number;
 }
 
 /** Why an operation did not succeed. */
@@ -42,7 +44,8 @@ export class Dispatcher<Op, R> {
   readonly #events: DispatcherEvents<Op, R>;
   readonly #groups = new Map<string, Group<Op, R>>();
   readonly #ready: ReadyShelves<Op, R> = new ReadyShelves();
-  /** Running, waiting for another attempt, or for a slot to start it. */
+  readonly #resending: Resending<Op, R>;
+  /** Those that run. */
   readonly #batches = new Set<Batch<Op, R>>();
   /** Batches belong to no caller: each runs in the context the batcher was made in. */
   readonly #inOwnContext = AsyncLocalStorage.snapshot();
@@ -51,12 +54,26 @@ export class Dispatcher<Op, R> {
   #scheduled = false;
   /** Lingering is over for everything: the batcher drains. */
   #hurried = false;
-  #abandoned = false;
 
   constructor(settings: BatcherSettings<Op, R>, telemetry: BatchTelemetry, events: DispatcherEvents<Op, R>) {
     this.#settings = settings;
     this.#telemetry = telemetry;
     this.#events = events;
+    this.#resending = new Resending(settings, {
+      settle: (operation, outcome) => this.#settle(operation, outcome),
+      release: (operation) => this.#release(operation),
+      ready: (batch) => {
+        batch.queued = true;
+        batch.group.pushRetry(batch);
+        this.#schedule();
+      },
+      retrying: (count) => events.retrying(count),
+    });
+  }
+
+  /** What has been sent in parts, or not sent again. */
+  get resending(): { readonly parts: number; readonly denied: number } {
+    return this.#resending;
   }
 
   /** How many batches run. */
@@ -82,7 +99,8 @@ export class Dispatcher<Op, R> {
     const { groupOrder, linger } = this.#settings;
     const index = groupOrder.indexOf(name);
     const place = { name, rank: index === -1 ? groupOrder.length : index, open: linger === undefined };
-    const group = new Group<Op, R>(place, this.#settings, this.#ready);
+    const { maxBytes, sizing } = this.#settings;
+    const group = new Group<Op, R>(place, { maxSize: sizing.sizeOf(name), maxBytes }, this.#ready);
     this.#groups.set(name, group);
     return group;
   }
@@ -105,7 +123,7 @@ export class Dispatcher<Op, R> {
       // It stays in the batch: its key is busy until `execute` is done with it.
       batch.forsake(reason);
     } else {
-      this.#leaveRetry(batch, operation);
+      this.#resending.withdrawn(operation, batch);
     }
     this.#schedule();
   }
@@ -136,15 +154,18 @@ export class Dispatcher<Op, R> {
 
   /** Gives up on everything: `reason` makes the error of an operation, told whether it may have taken effect. */
   abandon(reason: (operation: Operation<Op, R>, outcomeUnknown: boolean) => Error): void {
-    this.#abandoned = true;
+    this.#resending.abandon();
     const giveUp = (operation: Operation<Op, R>, outcomeUnknown: boolean): void => {
       if (!operation.settled) this.withdraw(operation, reason(operation, outcomeUnknown), 'withdrawn');
     };
     for (const batch of this.#batches) {
-      const { running, operations } = batch;
-      for (const operation of operations) giveUp(operation, running || operation.uncertain);
+      for (const operation of batch.operations) giveUp(operation, true);
       batch.giveUp();
     }
+    for (const { operations } of this.#resending.waiting) {
+      for (const operation of operations) giveUp(operation, operation.uncertain);
+    }
+    this.#resending.clear();
     for (const group of this.#groups.values()) {
       for (const operation of group.single()) giveUp(operation, false);
     }
@@ -164,14 +185,28 @@ export class Dispatcher<Op, R> {
       const shelf = this.#ready.next();
       if (shelf === undefined) return;
       const { group } = shelf;
-      const batch = group.shiftRetry() ?? new Batch(group, group.take(shelf), 1);
+      const batch = group.shiftRetry() ?? this.#take(shelf);
       group.restore(shelf);
       this.#refresh(group);
       this.#start(batch);
     }
   }
 
+  #take(shelf: Shelf<Op, R>): Batch<Op, R> {
+    const { group } = shelf;
+    const { sizing } = this.#settings;
+    if (!sizing.adaptive) return new Batch(group, group.take(shelf), 1);
+    const limit = sizing.limitFor(group.name, group.waiting, this.#events.pending());
+    group.maxSize = limit;
+    const batch = new Batch(group, group.take(shelf), 1);
+    group.maxSize = sizing.sizeOf(group.name);
+    batch.limit = limit;
+    return batch;
+  }
+
   #start(batch: Batch<Op, R>): void {
+    this.#resending.starting(batch);
+    if (batch.limit !== undefined) batch.startedAt = systemClock.now();
     this.#running++;
     this.#sent++;
     this.#batches.add(batch);
@@ -189,7 +224,7 @@ export class Dispatcher<Op, R> {
   }
 
   #succeed(batch: Batch<Op, R>, results: readonly R[]): void {
-    this.#stop(batch);
+    this.#stop(batch, []);
     const { operations } = batch;
     for (let index = 0; index < operations.length; index++) {
       const operation = operations[index] as Operation<Op, R>;
@@ -199,65 +234,34 @@ export class Dispatcher<Op, R> {
       }
       this.#release(operation);
     }
+    this.#resending.succeeded(batch);
     this.#schedule();
     this.#events.ended();
   }
 
   #end(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
-    const again = this.#toSendAgain(batch, outcomes);
-    this.#stop(batch);
-    const left: Operation<Op, R>[] = [];
-    for (const [index, operation] of batch.operations.entries()) {
-      const outcome = outcomes[index] as Outcome<R>;
-      if (!outcome.ok && outcome.kind === 'unknown') operation.uncertain = true;
-      if (again?.has(operation) === true && !operation.settled) {
-        left.push(operation);
-        continue;
-      }
-      if (!operation.settled) this.#settle(operation, outcome);
-      this.#release(operation);
-    }
-    if (left.length > 0) this.#retryLater(new Batch(batch.group, left, batch.attempt + 1));
+    this.#stop(batch, outcomes);
+    this.#resending.takeBack(batch, outcomes);
     this.#schedule();
     this.#events.ended();
   }
 
-  #stop(batch: Batch<Op, R>): void {
+  /** @param outcomes none when all have succeeded */
+  #stop(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
     batch.running = false;
     this.#running--;
     this.#batches.delete(batch);
+    if (batch.limit !== undefined) this.#measure(batch, batch.limit, outcomes);
   }
 
-  #toSendAgain(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): Set<Operation<Op, R>> | undefined {
-    const { retry } = this.#settings;
-    if (retry === undefined || this.#abandoned || batch.attempt >= retry.attempts) return undefined;
-    if (outcomes.every((outcome) => outcome.ok)) return undefined;
-    return planRetry(batch.operations, outcomes, retry);
-  }
-
-  /** The batch gives its slot back and keeps its keys until it is sent again. */
-  #retryLater(batch: Batch<Op, R>): void {
-    this.#batches.add(batch);
-    this.#events.retrying(batch.operations.length);
-    const { group } = batch;
-    const wait = fullJitter(batch.attempt - 1, this.#settings.retry ?? { baseDelay: 0, maxDelay: 0 }, Math.random());
-    batch.backoff = startTimer(() => {
-      batch.backoff = undefined;
-      group.pushRetry(batch);
-      this.#schedule();
-    }, wait);
-  }
-
-  /** Takes a withdrawn operation out of a batch that waits to be sent again, and with it the batch if nobody waits for the rest. */
-  #leaveRetry(batch: Batch<Op, R>, operation: Operation<Op, R>): void {
-    if (mustFollow(operation, batch)) return;
-    batch.operations = batch.operations.filter((each) => each !== operation);
-    this.#release(operation);
-    if (!batch.operations.every(({ settled }) => settled)) return;
-    this.#batches.delete(batch);
-    for (const rest of batch.operations) this.#release(rest);
-    if (batch.backoff !== undefined) batch.backoff.cancel();
-    else batch.group.removeRetry(batch);
+  #measure({ group, operations, startedAt }: Batch<Op, R>, limit: number, outcomes: readonly Outcome<R>[]): void {
+    const { sizing } = this.#settings;
+    const latency = systemClock.now() - startedAt;
+    const failures = outcomes.filter((outcome): outcome is Failure => !outcome.ok);
+    const whole = failures.length === operations.length && failures.every(({ kind }) => kind !== 'returned');
+    const outcome = sizing.judge(failures.map(reasonOf), whole);
+    sizing.record(group.name, { limit, size: operations.length, latency, outcome });
+    group.maxSize = sizing.sizeOf(group.name);
   }
 
   #release(operation: Operation<Op, R>): void {
@@ -318,15 +322,4 @@ export class Dispatcher<Op, R> {
       this.#schedule();
     }, linger);
   }
-}
-
-/**
- * Whether a withdrawn operation is sent again all the same: it may have taken effect, and an earlier one of its key is sent again,
- * which would then take effect last.
- */
-function mustFollow<Op, R>({ uncertain, lane, sequence }: Operation<Op, R>, batch: Batch<Op, R>): boolean {
-  if (!uncertain || lane === undefined) return false;
-  const precedes = (other: Operation<Op, R>): boolean =>
-    !other.settled && other.lane === lane && other.sequence < sequence;
-  return batch.operations.some(precedes);
 }

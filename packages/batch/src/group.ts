@@ -63,6 +63,11 @@ export class Group<Op, R> {
     return this.#shelves.length === 1 && this.#ordinary.queue.size === 0;
   }
 
+  /** How many operations could be sent; of a lane, no more than one batch could take when they were counted. */
+  get waiting(): number {
+    return this.#count;
+  }
+
   get full(): boolean {
     return this.#count >= this.maxSize || this.#bytes >= this.#maxBytes;
   }
@@ -98,8 +103,10 @@ export class Group<Op, R> {
 
   shiftRetry(): Batch<Op, R> | undefined {
     const batch = this.#retries.shift();
+    if (batch === undefined) return undefined;
+    batch.queued = false;
     // Whichever shelf's turn it was: without this one the ordinary shelf would stand ready for nothing.
-    if (batch !== undefined) this.restore(this.#ordinary);
+    this.restore(this.#ordinary);
     return batch;
   }
 

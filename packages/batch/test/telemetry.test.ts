@@ -45,6 +45,9 @@ test('metrics tell how many operations came out how, to an SDK that came later',
   expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'withdrawn' })).toBe(0);
   expect(valueOf('perf.batch.shared')).toBe(1);
   expect(valueOf('perf.batch.retries')).toBe(2);
+  expect(valueOf('perf.batch.retries_denied')).toBe(0);
+  expect(valueOf('perf.batch.parts')).toBe(0);
+  expect(valueOf('perf.batch.max_size')).toBe(100);
   expect(valueOf('perf.batch.size', { 'perf.batch.group': 'write' })).toMatchObject({ count: 2, sum: 5 });
   expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'expired' })).toBe(0);
   expect(valueOf('perf.batch.pending_bytes')).toBe(0);
@@ -123,6 +126,7 @@ test('a tracer or a meter that throws costs no operation', async () => {
     getMeter: () => ({
       createHistogram: () => instrument,
       createObservableCounter: () => instrument,
+      createObservableGauge: () => instrument,
       createObservableUpDownCounter: () => instrument,
       addBatchObservableCallback: () => {},
     }),

@@ -44,7 +44,7 @@ function reasonOf({ outcome }: Trace): unknown {
 }
 
 /** How often an operation was sent and carried out, against what its caller was told. */
-function traceProblems({ share, attempts }: History, { store, report }: Run, trace: Trace): string[] {
+function traceProblems({ share, attempts, bisect }: History, { store, report }: Run, trace: Trace): string[] {
   const { op, outcome, settled, sentWhenAborted } = trace;
   const problems: string[] = [];
   const say = (wrong: boolean, problem: string): void =>
@@ -52,7 +52,7 @@ function traceProblems({ share, attempts }: History, { store, report }: Run, tra
   const sent = store.sent.get(op.id) ?? 0;
   const applied = store.applied.get(op.id) ?? 0;
   say(settled !== 1, `settled ${settled} times`);
-  say(sent > attempts, 'sent too often');
+  say(sent > attempts && !bisect, 'sent too often');
   say(applied > 1 && op.kind === 'append', 'carried out twice, though not idempotent');
   say(sentWhenAborted === false && sent > 0 && !(share && op.kind === 'read'), 'sent after it was aborted');
   say(report?.unsent.includes(op) === true && applied > 0, 'reported as unsent, but carried out');
@@ -63,7 +63,7 @@ function traceProblems({ share, attempts }: History, { store, report }: Run, tra
     if (op.kind !== 'read') say(outcome.value !== `${op.kind} ${op.id}`, `got the result of another: ${outcome.value}`);
     return problems;
   }
-  const expected = rejectionOf(trace);
+  const expected = rejectionOf(trace, bisect);
   if (expected === undefined) say(true, `rejected with ${String(reasonOf(trace))}`);
   else if (expected === 'unsent')
     say(applied > 0 && !shared, `told that it was not sent, with ${String(reasonOf(trace))}`);
@@ -72,7 +72,7 @@ function traceProblems({ share, attempts }: History, { store, report }: Run, tra
 }
 
 /** What a caller may conclude from a rejection; `undefined` for one that should not be. */
-function rejectionOf(trace: Trace): 'unsent' | 'unknown' | 'refused' | undefined {
+function rejectionOf(trace: Trace, bisect: boolean): 'unsent' | 'unknown' | 'refused' | undefined {
   const { op } = trace;
   const reason = reasonOf(trace);
   if (reason === 'given up') return op.abortAfter === undefined ? undefined : 'unknown';
@@ -84,6 +84,9 @@ function rejectionOf(trace: Trace): 'unsent' | 'unknown' | 'refused' | undefined
     return 'unknown';
   if (!(reason instanceof Error)) return undefined;
   if (reason.message === `refused ${op.id}`) return 'refused';
+  // The last of a search for the operation at fault is alone, and gets the store's own error.
+  if (['rejectBefore', 'rejectAfter', 'threw', 'aborted'].includes(reason.message))
+    return bisect ? 'unknown' : undefined;
   // A shared read is refused under the name of the one it shared.
   return op.kind === 'read' && /^refused \d+$/.test(reason.message) ? 'unknown' : undefined;
 }

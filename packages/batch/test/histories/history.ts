@@ -32,6 +32,7 @@ export interface History {
   readonly linger: number | undefined;
   readonly concurrency: number;
   readonly attempts: number;
+  readonly bisect: boolean;
   readonly share: boolean;
   readonly timeout: number;
   readonly maxPending: number;
@@ -98,6 +99,7 @@ export function drawHistory(random: () => number): History {
     linger: oneOf(undefined, undefined, 3, 20),
     concurrency: oneOf(1, 1, 2, 3, 4, 8),
     attempts: 1 + upTo(2),
+    bisect: often(0.5),
     share: often(0.5),
     timeout,
     maxPending: oneOf(Infinity, Infinity, 1, 2, 4),
