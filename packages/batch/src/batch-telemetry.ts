@@ -84,8 +84,10 @@ export class BatchTelemetry {
 
   /** Notes the span that is active now, to link the batch to, and the time; nothing while nobody traces or measures. */
   added<Op, R>(operation: Operation<Op, R>): void {
-    if (this.#tracer.current() !== undefined) operation.span = activeSpan();
-    if (this.#wait.enabled) operation.addedAt = systemClock.now();
+    try {
+      if (this.#tracer.current() !== undefined) operation.span = activeSpan();
+      if (this.#wait.enabled) operation.addedAt = systemClock.now();
+    } catch {}
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */

@@ -42,7 +42,10 @@ export class Batch<Op, R> implements Link {
   }
 
   static {
-    keep(new Batch(undefined as never, [], 1));
+    const kept = new Batch(undefined as never, [], 1);
+    kept.limit = 1;
+    kept.startedAt = 0.5;
+    keep(kept);
   }
 
   get facts(): BatchFacts {

@@ -16,6 +16,46 @@ function setUp(options: Partial<BatcherOptions<number, number>> = {}) {
   return { recorder, batcher, add, answerAll };
 }
 
+describe('maxPending', () => {
+  test('refuses one more operation than may be unsettled, and takes the next when one has settled', async () => {
+    const recorder = new Recorder<number>();
+    const batcher = new Batcher({ execute: recorder.execute, maxPending: 2, name: 'small' });
+    const outcomes = batcher.addMany([1, 2, 3]);
+    await settle();
+    const error: unknown = await batcher.add(4).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'PERF_BATCH_FULL', name: 'QueueFullError', pending: 2, limit: 2 });
+    expect(String(error)).toBe('QueueFullError: Batcher "small" is full: 2 waiting, limit 2');
+    expect(batcher.stats()).toMatchObject({ added: 2, refused: 2 });
+    await recorder.call(0).answer([1, 2]);
+    expect((await outcomes).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    void batcher.add(5);
+    await settle();
+    await recorder.call(1).answer([5]);
+  });
+
+  test('gives the place of an aborted operation to the next', async () => {
+    const recorder = new Recorder<number>();
+    const batcher = new Batcher({ execute: recorder.execute, maxPending: 1 });
+    const controller = new AbortController();
+    const aborted = watch(batcher.add(1, { signal: controller.signal }));
+    controller.abort();
+    void batcher.add(2);
+    await settle();
+    expect(recorder.batches).toEqual([[2]]);
+    expect(aborted.outcome?.status).toBe('rejected');
+    await recorder.call(0).answer([2]);
+  });
+
+  test('lets reads share an execution when full', async () => {
+    const recorder = new Recorder<number>();
+    const batcher = new Batcher({ execute: recorder.execute, maxPending: 1, dedupeKey: (op) => op });
+    const both = Promise.all([batcher.add(1), batcher.add(1)]);
+    await settle();
+    await recorder.call(0).answer([1]);
+    expect(await both).toEqual([1, 1]);
+  });
+});
+
 describe('maxPendingBytes', () => {
   test('refuses an operation for which there is no room, and counts what is executed', async () => {
     const { recorder, batcher, add, answerAll } = setUp({ maxPendingBytes: 10 });

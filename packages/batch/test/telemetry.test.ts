@@ -121,6 +121,9 @@ test('a tracer or a meter that throws costs no operation', async () => {
     throw new Error('broken SDK');
   };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan: broken, startActiveSpan: broken }) });
+  const manager = new AsyncLocalStorageContextManager().enable();
+  manager.active = broken;
+  context.setGlobalContextManager(manager);
   const instrument = { add: broken, record: broken, addCallback: broken, removeCallback: broken };
   metrics.setGlobalMeterProvider({
     getMeter: () => ({
