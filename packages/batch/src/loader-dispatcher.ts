@@ -1,0 +1,271 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { startTimer } from '@perf/core';
+import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
+import { BatchTimeoutError } from './errors.ts';
+import { isError } from './is-error.ts';
+import { LinkedQueue } from './linked-queue.ts';
+import type { AbortableLoad } from './loader-abortable-load.ts';
+import { LoaderAborts } from './loader-aborts.ts';
+import { isPromiseLike, noPromise, threwSynchronously, valuesOf } from './loader-answer.ts';
+import { LoaderBatch } from './loader-batch.ts';
+import type { LoaderCache } from './loader-cache.ts';
+import { LoaderCall } from './loader-call.ts';
+import { LoaderCounts } from './loader-counts.ts';
+import { type LoaderTelemetry, loaderTelemetry } from './loader-telemetry.ts';
+import { atTickEnd } from './tick-end.ts';
+
+/** What a {@link LoaderDispatcher} needs of its loader. */
+export interface LoaderParts<K, V, C> {
+  readonly settings: DataLoaderSettings<K, V, C>;
+  readonly cache: LoaderCache<V, C>;
+  /** Names it in errors, metrics and spans. */
+  readonly label: string;
+  readonly load: (keys: readonly K[], context: BatchLoadContext) => unknown;
+  readonly schedule: (callback: () => void) => void;
+}
+
+/** Opens batches, loads them when they are due and a slot is free, and hands out what comes of it. */
+export class LoaderDispatcher<K, V, C> {
+  readonly counts: LoaderCounts = new LoaderCounts();
+  readonly telemetry: LoaderTelemetry = loaderTelemetry();
+  /** The batch that takes keys, unless it is full. */
+  #open: LoaderBatch<K, V, C> | undefined = undefined;
+  #aborts: LoaderAborts<K, V, C> | undefined = undefined;
+  readonly #parts: LoaderParts<K, V, C>;
+  readonly #maxBatchSize: number;
+  readonly #withCacheKeys: boolean;
+  readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
+  readonly #inOwnContext = AsyncLocalStorage.snapshot();
+  #toCountHits = false;
+
+  constructor(parts: LoaderParts<K, V, C>) {
+    this.#parts = parts;
+    const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
+    this.#maxBatchSize = maxBatchSize;
+    this.#withCacheKeys = cacheMap !== null && cacheKeyFn !== undefined;
+  }
+
+  get open(): LoaderBatch<K, V, C> | undefined {
+    return this.#open;
+  }
+
+  /** Set once a load has been made that can be aborted. */
+  get aborts(): LoaderAborts<K, V, C> | undefined {
+    return this.#aborts;
+  }
+
+  needAborts(): LoaderAborts<K, V, C> {
+    return (this.#aborts ??= new LoaderAborts((load, reason) => this.#desert(load, reason)));
+  }
+
+  /** The batch to add to. When it is not `scheduled`, `schedule` must follow: a scheduler may call back at once. */
+  current(): LoaderBatch<K, V, C> {
+    const open = this.#open;
+    if (open !== undefined && open.size < this.#maxBatchSize) return open;
+    return (this.#open = new LoaderBatch(this.#withCacheKeys, this.telemetry.tracing));
+  }
+
+  schedule(batch: LoaderBatch<K, V, C>): void {
+    batch.scheduled = true;
+    // Forgotten when it is due: a scheduler may keep the callback.
+    let waiting: LoaderBatch<K, V, C> | undefined = batch;
+    try {
+      this.#parts.schedule(() => {
+        const due = waiting;
+        waiting = undefined;
+        if (due !== undefined) this.#enqueue(due);
+      });
+    } catch (error) {
+      if (waiting === undefined) return;
+      // Nothing would load it any more.
+      waiting = undefined;
+      this.#fail(batch, error);
+    }
+  }
+
+  /** A hit that opened no batch is counted at the end of the tick, if somebody listens. */
+  countHit(): void {
+    if (this.#toCountHits || !this.telemetry.metering) return;
+    this.#toCountHits = true;
+    atTickEnd(() => {
+      this.#toCountHits = false;
+      this.telemetry.countLoads(this.#parts.label, this.counts);
+    });
+  }
+
+  #enqueue(batch: LoaderBatch<K, V, C>): void {
+    if (batch.size === 0) {
+      this.#close(batch);
+      batch.succeed([], false);
+      this.telemetry.countLoads(this.#parts.label, this.counts);
+      return;
+    }
+    batch.queued = true;
+    this.#due.push(batch);
+    this.#report(batch, batch.size);
+    this.#startDue();
+  }
+
+  #startDue(): void {
+    while (this.counts.inFlight < this.#parts.settings.maxConcurrency) {
+      const batch = this.#due.shift();
+      if (batch === undefined) return;
+      this.#close(batch);
+      this.#start(batch);
+    }
+  }
+
+  #close(batch: LoaderBatch<K, V, C>): void {
+    batch.queued = false;
+    if (this.#open === batch) this.#open = undefined;
+  }
+
+  #start(batch: LoaderBatch<K, V, C>): void {
+    this.counts.inFlight++;
+    this.counts.batches++;
+    batch.closeGaps();
+    const call = (batch.call = new LoaderCall());
+    const { size, callers } = batch;
+    this.#report(batch, size);
+    const answer = this.#inOwnContext(() =>
+      this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#load(batch.keys, call)),
+    );
+    answer.then(
+      (values) => this.#end(batch, () => this.#deliver(batch, values)),
+      (error: unknown) => this.#end(batch, () => this.#fail(batch, error)),
+    );
+  }
+
+  /** Calls the batch function. Rejects when it does not give a promise, or when its time is up. */
+  #load(keys: readonly K[], call: LoaderCall): Promise<unknown> {
+    let answer: Promise<unknown>;
+    try {
+      const given = this.#parts.load(Object.freeze(keys), call);
+      if (!isPromiseLike(given)) return Promise.reject(noPromise(given));
+      answer = Promise.resolve(given);
+    } catch (error) {
+      return Promise.reject(threwSynchronously(error));
+    }
+    const { timeout } = this.#parts.settings;
+    if (timeout === Infinity) return answer;
+    return new Promise((resolve, reject) => {
+      const timer = startTimer(() => {
+        const error = new BatchTimeoutError({ group: this.#parts.label, size: keys.length, attempt: 1 }, timeout);
+        // Before the abort: what the batch function throws on it must not win over the reason.
+        reject(error);
+        LoaderCall.abort(call, error);
+      }, timeout);
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+
+  #end(batch: LoaderBatch<K, V, C>, settle: () => void): void {
+    this.counts.inFlight--;
+    if (!batch.settled) settle();
+    this.#report(batch, 0);
+    this.telemetry.countLoads(this.#parts.label, this.counts);
+    // Not at once: what the callers load next is to go along.
+    if (this.#due.size > 0) atTickEnd(() => this.#startDue());
+  }
+
+  #deliver(batch: LoaderBatch<K, V, C>, answer: unknown): void {
+    let values: (V | Error)[];
+    let errors: boolean[] | undefined;
+    try {
+      values = valuesOf<V>(answer, batch.keys);
+      if (values.some(isError)) errors = values.map(isError);
+    } catch (error) {
+      this.#fail(batch, error);
+      return;
+    }
+    const outcomes = this.#aborts === undefined ? values : this.#settleAbortable(batch, values);
+    if (errors !== undefined) this.#forgetErrors(batch, errors);
+    else this.counts.loaded += values.length;
+    batch.succeed(outcomes, errors !== undefined);
+  }
+
+  /** Settles the loads of the batch that do so by themselves. Returns the outcomes of the others. */
+  #settleAbortable(batch: LoaderBatch<K, V, C>, values: readonly (V | Error)[]): readonly (V | Error)[] {
+    return values.filter((value, index) => {
+      const load = this.#aborts?.find(batch.promises[index]);
+      if (load === undefined) return true;
+      this.#aborts?.delete(load);
+      if (isError(value)) load.reject(value);
+      else load.resolve(value);
+      return false;
+    });
+  }
+
+  #forgetErrors(batch: LoaderBatch<K, V, C>, errors: readonly boolean[]): void {
+    let failed = 0;
+    for (const [index, promise] of batch.promises.entries()) {
+      if (errors[index] !== true) continue;
+      failed++;
+      this.#parts.cache.failed(batch.cacheKeyAt(index), promise);
+    }
+    this.counts.loaded += errors.length - failed;
+    this.#countErrors(failed);
+  }
+
+  /** Every load of the batch rejects and is forgotten. */
+  #fail(batch: LoaderBatch<K, V, C>, error: unknown): void {
+    this.#close(batch);
+    batch.closeGaps();
+    this.#countErrors(batch.keys.length);
+    this.#forget(batch, error);
+    batch.fail(error);
+  }
+
+  /** Nobody waits for any of its keys any more. It keeps its slot until the batch function is done. */
+  #abandon(batch: LoaderBatch<K, V, C>, reason: unknown): void {
+    this.counts.withdrawn += batch.keys.length;
+    this.#forget(batch, reason);
+    // None of its loads waits at the gate, but hits may.
+    batch.succeed([], false);
+    if (batch.call !== undefined) LoaderCall.abort(batch.call, reason);
+  }
+
+  /** Takes its promises out of the cache, and rejects those that do not wait at the gate. */
+  #forget(batch: LoaderBatch<K, V, C>, reason: unknown): void {
+    for (const [index, promise] of batch.promises.entries()) {
+      this.#parts.cache.evict(batch.cacheKeyAt(index), promise);
+      const load = this.#aborts?.find(promise);
+      if (load !== undefined) this.#reject(load, reason);
+    }
+  }
+
+  #reject(load: AbortableLoad<K, V, C>, reason: unknown): void {
+    this.#aborts?.delete(load);
+    load.promise.catch(() => {});
+    load.reject(reason);
+  }
+
+  /** Nobody waits for `load` any more. */
+  #desert(load: AbortableLoad<K, V, C>, reason: unknown): void {
+    const { batch } = load;
+    if (batch.call !== undefined) {
+      if (--batch.size === 0) this.#abandon(batch, reason);
+      return;
+    }
+    this.counts.withdrawn++;
+    this.#parts.cache.evict(load.cacheKey, load.promise);
+    batch.remove(load.promise);
+    this.#reject(load, reason);
+    if (!batch.queued) return;
+    this.#report(batch, batch.size);
+    if (batch.size > 0) return;
+    // Its hits need no slot.
+    this.#due.remove(batch);
+    this.#close(batch);
+    batch.succeed([], false);
+  }
+
+  #countErrors(failed: number): void {
+    this.counts.errors += failed;
+    this.telemetry.countErrors(this.#parts.label, failed);
+  }
+
+  #report(batch: LoaderBatch<K, V, C>, pending: number): void {
+    batch.reported = this.telemetry.countPending(this.#parts.label, pending, batch.reported);
+  }
+}
