@@ -10,8 +10,15 @@ import { isError } from './is-error.ts';
 import { AbortableLoad } from './loader-abortable-load.ts';
 import { isArrayLike, textOf } from './loader-answer.ts';
 import { LoaderCache } from './loader-cache.ts';
+import { LoaderCall } from './loader-call.ts';
 import type { DataLoaderStats } from './loader-counts.ts';
 import { LoaderDispatcher } from './loader-dispatcher.ts';
+
+/**
+ * A loader with a batch, to keep their hidden classes alive: V8 drops those without an instance at a full collection, and all code compiled for
+ * them with it. Services make loaders for each request.
+ */
+let keeper: object | undefined;
 
 /**
  * Loads single keys in batches and caches the promises: the class of the `dataloader` package, with the same interface, semantics and
@@ -58,6 +65,15 @@ export class DataLoader<K, V, C = K> {
       load: (keys, context) => batchLoadFn.call(this, keys, context),
       schedule: (callback) => settings.batchScheduleFn.call(this, callback),
     });
+    if (keeper === undefined) DataLoader.#keepShapes();
+  }
+
+  static #keepShapes(): void {
+    // Before the constructor asks again.
+    keeper = {};
+    const loader = new DataLoader(async (keys) => keys);
+    loader.#dispatcher.current().call = new LoaderCall();
+    keeper = loader;
   }
 
   /**

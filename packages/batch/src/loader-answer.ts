@@ -28,10 +28,8 @@ export function valuesOf<V>(answer: unknown, keys: readonly unknown[]): (V | Err
         `\n\nKeys:\n${textOf(keys)}\n\nValues:\n${textOf(answer)}`,
     );
   }
-  const values: (V | Error)[] = [];
   // A copy: the batch function may go on using its array. Reading it may throw, before anybody has got a value.
-  for (let index = 0; index < answer.length; index++) values.push(answer[index] as V | Error);
-  return values;
+  return Array.isArray(answer) ? answer.slice() : Array.from(answer);
 }
 
 export function isArrayLike<T>(value: unknown): value is ArrayLike<T> {

@@ -45,6 +45,8 @@ export class LoaderBatch<K, V, C> implements Link {
   #failure: { readonly error: unknown } | undefined = undefined;
   /** What a load of a cached promise gets in this batch: its own promises as they are, for others one that waits for the gate. Made when first needed. */
   #views: Map<unknown, Promise<V>> | undefined = undefined;
+  /** How many of `promises` are in there. */
+  #viewed = 0;
   /** The promises of keys that left. */
   #gaps: Set<Promise<V>> | undefined = undefined;
 
@@ -72,33 +74,35 @@ export class LoaderBatch<K, V, C> implements Link {
   /** A load that settles by itself, and may be removed. */
   addOwn(key: K, cacheKey: C, promise: Promise<V>): void {
     this.keys.push(key);
-    this.cacheKeys?.push(cacheKey);
+    if (this.cacheKeys !== undefined) this.cacheKeys.push(cacheKey);
     this.promises.push(promise);
     this.size++;
-    this.#views?.set(promise, promise);
   }
 
   cacheKeyAt(index: number): C {
     return (this.cacheKeys ?? (this.keys as unknown[] as C[]))[index] as C;
   }
 
-  /** What an earlier load of `cached` got in this batch. O(1), but for the first call. */
+  /** What an earlier load of `cached` got in this batch. O(1), and once more for each key. */
   findView(cached: unknown): Promise<V> | undefined {
-    this.#views ??= new Map(this.promises.map((promise) => [promise, promise]));
-    return this.#views.get(cached);
+    const views = (this.#views ??= new Map());
+    while (this.#viewed < this.promises.length) {
+      const promise = this.promises[this.#viewed++] as Promise<V>;
+      views.set(promise, promise);
+    }
+    return views.get(cached);
   }
 
   /** A promise like `cached` that waits for this batch, so that what follows on hits and on misses can go in one batch again. */
   addView(cached: PromiseLike<V> | V): Promise<V> {
     const view = this.#gate.then(() => cached);
-    this.#views?.set(cached, view);
+    (this.#views ??= new Map()).set(cached, view);
     return view;
   }
 
   /** The key of this promise leaves; it was added with `addOwn`, and is not being loaded. */
   remove(promise: Promise<V>): void {
     this.size--;
-    this.#views?.delete(promise);
     this.#gaps ??= new Set();
     this.#gaps.add(promise);
     // A batch may wait for a slot for long, while callers come and go.
@@ -117,6 +121,7 @@ export class LoaderBatch<K, V, C> implements Link {
       this.promises[kept++] = promise;
     }
     this.keys.length = this.promises.length = kept;
+    this.#viewed = 0;
     if (this.cacheKeys !== undefined) this.cacheKeys.length = kept;
   }
 

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncResource } from 'node:async_hooks';
 import { startTimer } from '@perf/core';
 import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
 import { BatchTimeoutError } from './errors.ts';
@@ -24,8 +24,13 @@ export interface LoaderParts<K, V, C> {
   readonly schedule: (callback: () => void) => void;
 }
 
-/** Opens batches, loads them when they are due and a slot is free, and hands out what comes of it. */
-export class LoaderDispatcher<K, V, C> {
+/**
+ * Opens batches, loads them when they are due and a slot is free, and hands out what comes of it.
+ *
+ * As an `AsyncResource` it keeps the async context the loader was made in, for a hundredth of what `AsyncLocalStorage.snapshot()` costs: services
+ * make loaders for each request.
+ */
+export class LoaderDispatcher<K, V, C> extends AsyncResource {
   readonly counts: LoaderCounts = new LoaderCounts();
   readonly telemetry: LoaderTelemetry = loaderTelemetry();
   /** The batch that takes keys, unless it is full. */
@@ -35,10 +40,10 @@ export class LoaderDispatcher<K, V, C> {
   readonly #maxBatchSize: number;
   readonly #withCacheKeys: boolean;
   readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
-  readonly #inOwnContext = AsyncLocalStorage.snapshot();
   #toCountHits = false;
 
   constructor(parts: LoaderParts<K, V, C>) {
+    super('PerfDataLoader', { requireManualDestroy: true });
     this.#parts = parts;
     const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
     this.#maxBatchSize = maxBatchSize;
@@ -124,23 +129,26 @@ export class LoaderDispatcher<K, V, C> {
     this.counts.inFlight++;
     this.counts.batches++;
     batch.closeGaps();
-    const call = (batch.call = new LoaderCall());
-    const { size, callers } = batch;
-    this.#report(batch, size);
-    const answer = this.#inOwnContext(() =>
-      this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#load(batch.keys, call)),
-    );
+    batch.call = new LoaderCall();
+    this.#report(batch, batch.size);
+    const answer = this.runInAsyncScope(this.#load, this, batch);
     answer.then(
       (values) => this.#end(batch, () => this.#deliver(batch, values)),
       (error: unknown) => this.#end(batch, () => this.#fail(batch, error)),
     );
   }
 
+  #load(batch: LoaderBatch<K, V, C>): Promise<unknown> {
+    if (!this.telemetry.active) return this.#call(batch);
+    const { size, callers } = batch;
+    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#call(batch));
+  }
+
   /** Calls the batch function. Rejects when it does not give a promise, or when its time is up. */
-  #load(keys: readonly K[], call: LoaderCall): Promise<unknown> {
+  #call({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
     let answer: Promise<unknown>;
     try {
-      const given = this.#parts.load(Object.freeze(keys), call);
+      const given = this.#parts.load(Object.freeze(keys) as K[], call as LoaderCall);
       if (!isPromiseLike(given)) return Promise.reject(noPromise(given));
       answer = Promise.resolve(given);
     } catch (error) {
@@ -153,7 +161,7 @@ export class LoaderDispatcher<K, V, C> {
         const error = new BatchTimeoutError({ group: this.#parts.label, size: keys.length, attempt: 1 }, timeout);
         // Before the abort: what the batch function throws on it must not win over the reason.
         reject(error);
-        LoaderCall.abort(call, error);
+        LoaderCall.abort(call as LoaderCall, error);
       }, timeout);
       answer.then(resolve, reject).finally(() => timer.cancel());
     });
@@ -173,7 +181,7 @@ export class LoaderDispatcher<K, V, C> {
     let errors: boolean[] | undefined;
     try {
       values = valuesOf<V>(answer, batch.keys);
-      if (values.some(isError)) errors = values.map(isError);
+      if (hasErrors(values)) errors = values.map(isError);
     } catch (error) {
       this.#fail(batch, error);
       return;
@@ -268,4 +276,12 @@ export class LoaderDispatcher<K, V, C> {
   #report(batch: LoaderBatch<K, V, C>, pending: number): void {
     batch.reported = this.telemetry.countPending(this.#parts.label, pending, batch.reported);
   }
+}
+
+/** A loop of its own: most batches have no error, and thousands of values. */
+function hasErrors(values: readonly unknown[]): boolean {
+  for (let index = 0; index < values.length; index++) {
+    if (isError(values[index])) return true;
+  }
+  return false;
 }

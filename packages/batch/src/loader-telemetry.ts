@@ -53,6 +53,11 @@ export class LoaderTelemetry {
   });
   #pending: { readonly meter: Meter; readonly counter: UpDownCounter } | undefined = undefined;
 
+  /** Whether an SDK listens. */
+  get active(): boolean {
+    return this.tracing || this.metering;
+  }
+
   /** Whether somebody traces. */
   get tracing(): boolean {
     return this.#tracer.current() !== undefined;
@@ -102,7 +107,6 @@ export class LoaderTelemetry {
 
   /** Runs the loading of a batch in a span that links to those its loads were made in, and records its size and duration. */
   batch(batch: LoadedBatch, run: () => Promise<unknown>): Promise<unknown> {
-    if (!this.tracing && !this.metering) return run();
     const { name, size, callers } = batch;
     const start = systemClock.now();
     let answer: Promise<unknown> | undefined;
