@@ -2,7 +2,7 @@ export { type AddOptions, Batcher, type BatcherCloseOptions, type CloseReport } 
 export type { BatchContext, BatchResults, BatcherOptions } from './batcher-options.ts';
 export type { BatcherStats } from './batcher-stats.ts';
 export { DataLoader } from './data-loader.ts';
-export type { BatchLoadFn, CacheMap, DataLoaderOptions } from './data-loader-options.ts';
+export type { BatchLoadContext, BatchLoadFn, CacheMap, DataLoaderOptions, LoadOptions } from './data-loader-options.ts';
 export {
   BatchFailedError,
   type BatchFacts,
@@ -10,4 +10,5 @@ export {
   BatchTimeoutError,
   BatcherClosedError,
 } from './errors.ts';
+export type { DataLoaderStats } from './loader-counts.ts';
 export type { RetryOptions } from './retry-policy.ts';

@@ -29,7 +29,10 @@ export function valuesOf<V>(answer: unknown, keys: readonly unknown[]): (V | Err
     );
   }
   // A copy: the batch function may go on using its array. Reading it may throw, before anybody has got a value.
-  return Array.isArray(answer) ? answer.slice() : Array.from(answer);
+  const values: (V | Error)[] = [];
+  values.length = keys.length;
+  for (let index = 0; index < values.length; index++) values[index] = answer[index] as V | Error;
+  return values;
 }
 
 export function isArrayLike<T>(value: unknown): value is ArrayLike<T> {

@@ -26,9 +26,8 @@ export class LoaderCounts {
   withdrawn = 0;
   batches = 0;
   inFlight = 0;
-  /** How many of the hits and misses telemetry knows of. */
-  reportedHits = 0;
-  reportedMisses = 0;
+  /** What telemetry knows of. */
+  readonly reported: { hits: number; misses: number; errors: number } = { hits: 0, misses: 0, errors: 0 };
 
   snapshot(): DataLoaderStats {
     const { hits, misses, loaded, errors, withdrawn, batches, inFlight } = this;

@@ -2,15 +2,15 @@ import { AsyncResource } from 'node:async_hooks';
 import { startTimer } from '@perf/core';
 import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
 import { BatchTimeoutError } from './errors.ts';
-import { isError } from './is-error.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { AbortableLoad } from './loader-abortable-load.ts';
 import { LoaderAborts } from './loader-aborts.ts';
-import { isPromiseLike, noPromise, threwSynchronously, valuesOf } from './loader-answer.ts';
+import { isPromiseLike, noPromise, threwSynchronously } from './loader-answer.ts';
 import { LoaderBatch } from './loader-batch.ts';
 import type { LoaderCache } from './loader-cache.ts';
 import { LoaderCall } from './loader-call.ts';
 import { LoaderCounts } from './loader-counts.ts';
+import { LoaderOutcomes } from './loader-outcomes.ts';
 import { type LoaderTelemetry, loaderTelemetry } from './loader-telemetry.ts';
 import { atTickEnd } from './tick-end.ts';
 
@@ -25,7 +25,7 @@ export interface LoaderParts<K, V, C> {
 }
 
 /**
- * Opens batches, loads them when they are due and a slot is free, and hands out what comes of it.
+ * Opens batches, loads them when they are due and a slot is free, and counts.
  *
  * As an `AsyncResource` it keeps the async context the loader was made in, for a hundredth of what `AsyncLocalStorage.snapshot()` costs: services
  * make loaders for each request.
@@ -35,7 +35,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
   readonly telemetry: LoaderTelemetry = loaderTelemetry();
   /** The batch that takes keys, unless it is full. */
   #open: LoaderBatch<K, V, C> | undefined = undefined;
-  #aborts: LoaderAborts<K, V, C> | undefined = undefined;
+  readonly #outcomes: LoaderOutcomes<K, V, C>;
   readonly #parts: LoaderParts<K, V, C>;
   readonly #maxBatchSize: number;
   readonly #withCacheKeys: boolean;
@@ -45,6 +45,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
   constructor(parts: LoaderParts<K, V, C>) {
     super('PerfDataLoader', { requireManualDestroy: true });
     this.#parts = parts;
+    this.#outcomes = new LoaderOutcomes(parts.cache, this.counts);
     const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
     this.#maxBatchSize = maxBatchSize;
     this.#withCacheKeys = cacheMap !== null && cacheKeyFn !== undefined;
@@ -56,11 +57,11 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
 
   /** Set once a load has been made that can be aborted. */
   get aborts(): LoaderAborts<K, V, C> | undefined {
-    return this.#aborts;
+    return this.#outcomes.aborts;
   }
 
   needAborts(): LoaderAborts<K, V, C> {
-    return (this.#aborts ??= new LoaderAborts((load, reason) => this.#desert(load, reason)));
+    return (this.#outcomes.aborts ??= new LoaderAborts((load, reason) => this.#desert(load, reason)));
   }
 
   /** The batch to add to. When it is not `scheduled`, `schedule` must follow: a scheduler may call back at once. */
@@ -84,7 +85,8 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
       if (waiting === undefined) return;
       // Nothing would load it any more.
       waiting = undefined;
-      this.#fail(batch, error);
+      this.#close(batch);
+      this.#outcomes.fail(batch, error);
     }
   }
 
@@ -94,7 +96,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     this.#toCountHits = true;
     atTickEnd(() => {
       this.#toCountHits = false;
-      this.telemetry.countLoads(this.#parts.label, this.counts);
+      this.telemetry.count(this.#parts.label, this.counts);
     });
   }
 
@@ -102,7 +104,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     if (batch.size === 0) {
       this.#close(batch);
       batch.succeed([], false);
-      this.telemetry.countLoads(this.#parts.label, this.counts);
+      this.telemetry.count(this.#parts.label, this.counts);
       return;
     }
     batch.queued = true;
@@ -131,10 +133,10 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     batch.closeGaps();
     batch.call = new LoaderCall();
     this.#report(batch, batch.size);
-    const answer = this.runInAsyncScope(this.#load, this, batch);
+    const answer = this.runInAsyncScope(() => this.#load(batch));
     answer.then(
-      (values) => this.#end(batch, () => this.#deliver(batch, values)),
-      (error: unknown) => this.#end(batch, () => this.#fail(batch, error)),
+      (values) => this.#end(batch, () => this.#outcomes.deliver(batch, values)),
+      (error: unknown) => this.#end(batch, () => this.#outcomes.fail(batch, error)),
     );
   }
 
@@ -171,94 +173,22 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     this.counts.inFlight--;
     if (!batch.settled) settle();
     this.#report(batch, 0);
-    this.telemetry.countLoads(this.#parts.label, this.counts);
+    this.telemetry.count(this.#parts.label, this.counts);
     // Not at once: what the callers load next is to go along.
     if (this.#due.size > 0) atTickEnd(() => this.#startDue());
-  }
-
-  #deliver(batch: LoaderBatch<K, V, C>, answer: unknown): void {
-    let values: (V | Error)[];
-    let errors: boolean[] | undefined;
-    try {
-      values = valuesOf<V>(answer, batch.keys);
-      if (hasErrors(values)) errors = values.map(isError);
-    } catch (error) {
-      this.#fail(batch, error);
-      return;
-    }
-    const outcomes = this.#aborts === undefined ? values : this.#settleAbortable(batch, values);
-    if (errors !== undefined) this.#forgetErrors(batch, errors);
-    else this.counts.loaded += values.length;
-    batch.succeed(outcomes, errors !== undefined);
-  }
-
-  /** Settles the loads of the batch that do so by themselves. Returns the outcomes of the others. */
-  #settleAbortable(batch: LoaderBatch<K, V, C>, values: readonly (V | Error)[]): readonly (V | Error)[] {
-    return values.filter((value, index) => {
-      const load = this.#aborts?.find(batch.promises[index]);
-      if (load === undefined) return true;
-      this.#aborts?.delete(load);
-      if (isError(value)) load.reject(value);
-      else load.resolve(value);
-      return false;
-    });
-  }
-
-  #forgetErrors(batch: LoaderBatch<K, V, C>, errors: readonly boolean[]): void {
-    let failed = 0;
-    for (const [index, promise] of batch.promises.entries()) {
-      if (errors[index] !== true) continue;
-      failed++;
-      this.#parts.cache.failed(batch.cacheKeyAt(index), promise);
-    }
-    this.counts.loaded += errors.length - failed;
-    this.#countErrors(failed);
-  }
-
-  /** Every load of the batch rejects and is forgotten. */
-  #fail(batch: LoaderBatch<K, V, C>, error: unknown): void {
-    this.#close(batch);
-    batch.closeGaps();
-    this.#countErrors(batch.keys.length);
-    this.#forget(batch, error);
-    batch.fail(error);
-  }
-
-  /** Nobody waits for any of its keys any more. It keeps its slot until the batch function is done. */
-  #abandon(batch: LoaderBatch<K, V, C>, reason: unknown): void {
-    this.counts.withdrawn += batch.keys.length;
-    this.#forget(batch, reason);
-    // None of its loads waits at the gate, but hits may.
-    batch.succeed([], false);
-    if (batch.call !== undefined) LoaderCall.abort(batch.call, reason);
-  }
-
-  /** Takes its promises out of the cache, and rejects those that do not wait at the gate. */
-  #forget(batch: LoaderBatch<K, V, C>, reason: unknown): void {
-    for (const [index, promise] of batch.promises.entries()) {
-      this.#parts.cache.evict(batch.cacheKeyAt(index), promise);
-      const load = this.#aborts?.find(promise);
-      if (load !== undefined) this.#reject(load, reason);
-    }
-  }
-
-  #reject(load: AbortableLoad<K, V, C>, reason: unknown): void {
-    this.#aborts?.delete(load);
-    load.promise.catch(() => {});
-    load.reject(reason);
   }
 
   /** Nobody waits for `load` any more. */
   #desert(load: AbortableLoad<K, V, C>, reason: unknown): void {
     const { batch } = load;
     if (batch.call !== undefined) {
-      if (--batch.size === 0) this.#abandon(batch, reason);
+      if (--batch.size === 0) this.#outcomes.abandon(batch, reason);
       return;
     }
     this.counts.withdrawn++;
     this.#parts.cache.evict(load.cacheKey, load.promise);
     batch.remove(load.promise);
-    this.#reject(load, reason);
+    this.#outcomes.reject(load, reason);
     if (!batch.queued) return;
     this.#report(batch, batch.size);
     if (batch.size > 0) return;
@@ -268,20 +198,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     batch.succeed([], false);
   }
 
-  #countErrors(failed: number): void {
-    this.counts.errors += failed;
-    this.telemetry.countErrors(this.#parts.label, failed);
-  }
-
   #report(batch: LoaderBatch<K, V, C>, pending: number): void {
     batch.reported = this.telemetry.countPending(this.#parts.label, pending, batch.reported);
   }
-}
-
-/** A loop of its own: most batches have no error, and thousands of values. */
-function hasErrors(values: readonly unknown[]): boolean {
-  for (let index = 0; index < values.length; index++) {
-    if (isError(values[index])) return true;
-  }
-  return false;
 }

@@ -75,20 +75,16 @@ export class LoaderTelemetry {
     });
   }
 
-  /** Adds the hits and misses that came since the last time. */
-  countLoads(name: string, counts: LoaderCounts): void {
+  /** Adds what came since the last time. */
+  count(name: string, { hits, misses, errors, reported }: LoaderCounts): void {
     if (!this.metering) return;
+    const { ...before } = reported;
+    Object.assign(reported, { hits, misses, errors });
     attempt(() => {
-      const { hits, misses, reportedHits, reportedMisses } = counts;
-      counts.reportedHits = hits;
-      counts.reportedMisses = misses;
-      this.#loads.add(hits - reportedHits, { 'perf.batch.name': name, 'perf.batch.hit': true });
-      this.#loads.add(misses - reportedMisses, { 'perf.batch.name': name, 'perf.batch.hit': false });
+      this.#loads.add(hits - before.hits, { 'perf.batch.name': name, 'perf.batch.hit': true });
+      this.#loads.add(misses - before.misses, { 'perf.batch.name': name, 'perf.batch.hit': false });
+      this.#errors.add(errors - before.errors, { 'perf.batch.name': name });
     });
-  }
-
-  countErrors(name: string, errors: number): void {
-    if (errors > 0) attempt(() => this.#errors.add(errors, { 'perf.batch.name': name }));
   }
 
   /** Counts `size` keys of a batch as pending, of which `reported` are counted already. Returns how many are now. */
