@@ -111,18 +111,10 @@ export class DataLoader<K, V, C = K> {
       throw new TypeError(`The loader.loadMany() function must be called with Array<key> but got: ${textOf(keys)}.`);
     }
     const signal = options?.signal;
+    if (signal !== undefined) return this.#loadManyUntil(keys, signal);
     const loads: Promise<V | Error>[] = [];
-    for (let index = 0; index < keys.length; index++) {
-      const key = keys[index] as K;
-      const load = signal === undefined ? this.load(key) : this.load(key, { signal });
-      loads.push(load.catch(asValue));
-    }
-    const all = Promise.all(loads);
-    if (signal === undefined) return all;
-    return all.then((values) => {
-      signal.throwIfAborted();
-      return values;
-    });
+    for (let index = 0; index < keys.length; index++) loads.push(this.load(keys[index] as K).catch(asValue));
+    return Promise.all(loads);
   }
 
   /** Forgets the value of `key`. */
@@ -226,6 +218,15 @@ export class DataLoader<K, V, C = K> {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** Like `loadMany`, for a caller that can abort. */
+  async #loadManyUntil(keys: ArrayLike<K>, signal: AbortSignal): Promise<(V | Error)[]> {
+    checkSignal('signal', signal).throwIfAborted();
+    const loads = Array.from(keys, (key) => this.load(key, { signal }).catch(asValue));
+    const values = await Promise.all(loads);
+    signal.throwIfAborted();
+    return values;
   }
 
   #missUntil(key: K, cacheKey: C, signal: AbortSignal): Promise<V> {

@@ -1,32 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { runInNewContext } from 'node:vm';
 import Original from 'dataloader';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { DataLoader, type DataLoaderOptions } from '../src/index.ts';
+import { setUp, useQuietTimers } from './loader-fixture.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
-const unhandled: unknown[] = [];
-const note = (reason: unknown): void => void unhandled.push(reason);
-
-beforeEach(() => {
-  vi.useFakeTimers();
-  unhandled.length = 0;
-  process.on('unhandledRejection', note);
-});
-
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-  process.off('unhandledRejection', note);
-  expect(unhandled).toEqual([]);
-});
-
-/** A loader whose batches wait for the test to answer them. */
-function setUp<V = unknown>(options?: DataLoaderOptions<unknown, V>) {
-  const recorder = new Recorder<unknown, V>();
-  const batch = (keys: readonly unknown[]): Promise<readonly (V | Error)[]> => recorder.execute(keys, {} as never);
-  return { recorder, loader: new DataLoader<unknown, V>(batch, options) };
-}
+useQuietTimers();
 
 describe('what the dataloader package does', () => {
   test('loads of one tick go in one batch, those of promise jobs included', async () => {
