@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { runInNewContext } from 'node:vm';
 import Original from 'dataloader';
 import { describe, expect, test, vi } from 'vitest';
-import { DataLoader, type DataLoaderOptions } from '../src/index.ts';
+import { DataLoader } from '../src/index.ts';
 import { setUp, useQuietTimers } from './loader-fixture.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
@@ -317,13 +317,4 @@ describe('what it does better', () => {
     expect(await Promise.all(resumed)).toEqual(['x', 'y']);
     expect(seen).toEqual(['maker']);
   });
-});
-
-test.each<[DataLoaderOptions<unknown, unknown>, string]>([
-  [{ maxConcurrency: 0 }, '`maxConcurrency` must be a positive integer or Infinity, got 0'],
-  [{ timeout: 0 }, '`timeout` must be a positive number of milliseconds or Infinity, got 0'],
-  [{ errorTtl: -1 }, '`errorTtl` must be a positive number of milliseconds or Infinity, got -1'],
-  [{ maxBatchSize: NaN }, 'maxBatchSize must be a positive number: NaN'],
-])('%o is refused', (options, message) => {
-  expect(() => setUp(options)).toThrow(message);
 });
