@@ -5,7 +5,8 @@ import { settle, watch } from './recorder.ts';
 
 useQuietTimers();
 
-const must = 'DataLoader must be constructed with a function which accepts Array<key> and returns Promise<Array<value>>, but';
+const must =
+  'DataLoader must be constructed with a function which accepts Array<key> and returns Promise<Array<value>>, but';
 
 describe('an answer that is no value for each key rejects every load of the batch, once, and caches nothing', () => {
   const throwing = {
@@ -21,9 +22,17 @@ describe('an answer that is no value for each key rejects every load of the batc
   revokedValue.revoke();
   test.each<[string, (keys: readonly string[]) => unknown, string]>([
     ['too few', async () => [], `${must} the function did not return a Promise of an Array of the same length`],
-    ['too many', async () => ['a', 'b', 'c'], 'of the same length as the Array of keys.\n\nKeys:\na,b\n\nValues:\na,b,c'],
+    [
+      'too many',
+      async () => ['a', 'b', 'c'],
+      'of the same length as the Array of keys.\n\nKeys:\na,b\n\nValues:\na,b,c',
+    ],
     ['nothing', async () => undefined, `${must} the function did not return a Promise of an Array: undefined.`],
-    ['a Map', async () => new Map([['a', 1]]), `${must} the function did not return a Promise of an Array: [object Map].`],
+    [
+      'a Map',
+      async () => new Map([['a', 1]]),
+      `${must} the function did not return a Promise of an Array: [object Map].`,
+    ],
     ['an object', async () => Object.create(null), 'did not return a Promise of an Array: [object Object].'],
     ['an array that throws', async () => throwing, 'no reading'],
     ['a revoked proxy', async () => revoked.proxy, 'revoked'],
@@ -118,7 +127,7 @@ test('null and undefined are no keys; all else is, functions too', async () => {
     expect(() => loader.load(key)).toThrow(new TypeError(message));
     expect(() => loader.load(key, { signal: AbortSignal.abort() })).toThrow(new TypeError(message));
   }
-  const keys = [() => {}, class {}, NaN, -0, 0n, '', false, Symbol('key'), [], Object.create(null)];
+  const keys = [() => {}, DataLoader, NaN, -0, 0n, '', false, Symbol('key'), [], Object.create(null)];
   expect(await loader.loadMany(keys)).toEqual(keys);
   expect(await loader.loadMany(keys)).toEqual(keys);
   expect(loader.stats().batches).toBe(1);
