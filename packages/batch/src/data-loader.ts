@@ -1,7 +1,6 @@
 import { checkSignal } from '@perf/core';
 import {
   type BatchLoadFn,
-  type CacheMap,
   type DataLoaderOptions,
   type LoadOptions,
   dataLoaderSettings,
@@ -37,8 +36,7 @@ export class DataLoader<K, V, C = K> {
   /** The `name` option; `null` when there was none. */
   name: string | null;
   readonly #dispatcher: LoaderDispatcher<K, V, C>;
-  readonly #cache: LoaderCache<V, C>;
-  readonly #cacheMap: CacheMap<C, Promise<V>> | null;
+  readonly #cache: LoaderCache<V, C> | undefined;
   readonly #cacheKeyFn: ((key: K) => C) | undefined;
   readonly #hitsWait: boolean;
 
@@ -53,10 +51,9 @@ export class DataLoader<K, V, C = K> {
     const settings = dataLoaderSettings(options ?? {});
     // An empty name is none, as in the `dataloader` package.
     this.name = options?.name || null;
-    this.#cacheMap = settings.cacheMap;
+    this.#cache = settings.cacheMap === null ? undefined : new LoaderCache(settings.cacheMap, settings);
     this.#cacheKeyFn = settings.cacheKeyFn;
     this.#hitsWait = settings.cacheHits === 'batch';
-    this.#cache = new LoaderCache(settings);
     // Callbacks see the loader as `this`, as they do in the `dataloader` package.
     this.#dispatcher = new LoaderDispatcher({
       settings,
@@ -92,9 +89,9 @@ export class DataLoader<K, V, C = K> {
     if (signal !== undefined) return this.#loadUntil(key, signal);
     let cacheKey = key as unknown as C;
     try {
-      if (this.#cacheMap === null) return this.#miss(key, cacheKey);
+      if (this.#cache === undefined) return this.#miss(key, cacheKey);
       if (this.#cacheKeyFn !== undefined) cacheKey = this.#cacheKeyFn.call(this, key);
-      const cached = this.#find(cacheKey, this.#cacheMap);
+      const cached = this.#cache.get(cacheKey);
       if (cached) return this.#hit(cached);
     } catch (error) {
       return Promise.reject(error);
@@ -119,26 +116,26 @@ export class DataLoader<K, V, C = K> {
 
   /** Forgets the value of `key`. */
   clear(key: K): this {
-    this.#cacheMap?.delete(this.#cacheKeyOf(key));
+    this.#cache?.delete(this.#cacheKeyOf(key));
     return this;
   }
 
   /** Forgets all values. */
   clearAll(): this {
-    this.#cacheMap?.clear();
+    this.#cache?.clear();
     return this;
   }
 
   /** Caches `value` for `key`, unless something is cached already; an `Error` makes loads of it reject. */
   prime(key: K, value: V | PromiseLike<V> | Error): this {
-    if (this.#cacheMap === null) return this;
+    if (this.#cache === undefined) return this;
     const cacheKey = this.#cacheKeyOf(key);
-    if (this.#find(cacheKey, this.#cacheMap) !== undefined) return this;
+    if (this.#cache.get(cacheKey) !== undefined) return this;
     const failed = isError(value);
     const promise = failed ? Promise.reject<V>(value) : Promise.resolve(value);
     // Nobody has asked for it yet.
     if (failed) promise.catch(() => {});
-    this.#cacheMap.set(cacheKey, promise);
+    this.#cache.set(cacheKey, promise);
     if (failed) this.#cache.failed(cacheKey, promise);
     return this;
   }
@@ -150,11 +147,6 @@ export class DataLoader<K, V, C = K> {
 
   #cacheKeyOf(key: K): C {
     return this.#cacheKeyFn === undefined ? (key as unknown as C) : this.#cacheKeyFn.call(this, key);
-  }
-
-  #find(cacheKey: C, cacheMap: CacheMap<C, Promise<V>>): Promise<V> | undefined | void {
-    const cached = cacheMap.get(cacheKey);
-    return cached && this.#cache.expire() ? cacheMap.get(cacheKey) : cached;
   }
 
   #hit(cached: Promise<V>): Promise<V> {
@@ -196,7 +188,7 @@ export class DataLoader<K, V, C = K> {
 
   #store(cacheKey: C, promise: Promise<V>): Promise<V> {
     try {
-      this.#cacheMap?.set(cacheKey, promise);
+      this.#cache?.set(cacheKey, promise);
       return promise;
     } catch (error) {
       // The caller gets this error; what becomes of the load is nobody's.
@@ -210,8 +202,8 @@ export class DataLoader<K, V, C = K> {
     const aborts = this.#dispatcher.needAborts();
     try {
       if (checkSignal('signal', signal).aborted) return Promise.reject(signal.reason);
-      const cacheKey = this.#cacheMap === null ? (key as unknown as C) : this.#cacheKeyOf(key);
-      const cached = this.#cacheMap === null ? undefined : this.#find(cacheKey, this.#cacheMap);
+      const cacheKey = this.#cache === undefined ? (key as unknown as C) : this.#cacheKeyOf(key);
+      const cached = this.#cache?.get(cacheKey);
       if (!cached) return this.#missUntil(key, cacheKey, signal);
       this.#dispatcher.counts.hits++;
       return aborts.wait(this.#viewOf(cached), cached, signal);

@@ -17,7 +17,8 @@ import { atTickEnd } from './tick-end.ts';
 /** What a {@link LoaderDispatcher} needs of its loader. */
 export interface LoaderParts<K, V, C> {
   readonly settings: DataLoaderSettings<K, V, C>;
-  readonly cache: LoaderCache<V, C>;
+  /** Absent when nothing is to be cached. */
+  readonly cache: LoaderCache<V, C> | undefined;
   /** Names it in errors, metrics and spans. */
   readonly label: string;
   readonly load: (keys: readonly K[], context: BatchLoadContext) => unknown;
@@ -186,7 +187,7 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
       return;
     }
     this.counts.withdrawn++;
-    this.#parts.cache.evict(load.cacheKey, load.promise);
+    this.#parts.cache?.evict(load.cacheKey, load.promise);
     batch.remove(load.promise);
     this.#outcomes.reject(load, reason);
     if (!batch.queued) return;

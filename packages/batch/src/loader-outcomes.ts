@@ -11,10 +11,10 @@ import type { LoaderCounts } from './loader-counts.ts';
 export class LoaderOutcomes<K, V, C> {
   /** Set once a load has been made that can be aborted. */
   aborts: LoaderAborts<K, V, C> | undefined = undefined;
-  readonly #cache: LoaderCache<V, C>;
+  readonly #cache: LoaderCache<V, C> | undefined;
   readonly #counts: LoaderCounts;
 
-  constructor(cache: LoaderCache<V, C>, counts: LoaderCounts) {
+  constructor(cache: LoaderCache<V, C> | undefined, counts: LoaderCounts) {
     this.#cache = cache;
     this.#counts = counts;
   }
@@ -53,7 +53,7 @@ export class LoaderOutcomes<K, V, C> {
     for (const [index, promise] of batch.promises.entries()) {
       if (errors[index] !== true) continue;
       failed++;
-      this.#cache.failed(batch.cacheKeyAt(index), promise);
+      this.#cache?.failed(batch.cacheKeyAt(index), promise);
     }
     this.#counts.loaded += errors.length - failed;
     this.#counts.errors += failed;
@@ -79,7 +79,7 @@ export class LoaderOutcomes<K, V, C> {
   /** Takes its promises out of the cache, and rejects those that do not wait at the gate. */
   #forget(batch: LoaderBatch<K, V, C>, reason: unknown): void {
     for (const [index, promise] of batch.promises.entries()) {
-      this.#cache.evict(batch.cacheKeyAt(index), promise);
+      this.#cache?.evict(batch.cacheKeyAt(index), promise);
       const load = this.aborts?.find(promise);
       if (load !== undefined) this.reject(load, reason);
     }
