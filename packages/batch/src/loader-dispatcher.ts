@@ -136,8 +136,14 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     this.#report(batch, batch.size);
     const answer = this.runInAsyncScope(() => this.#load(batch));
     answer.then(
-      (values) => this.#end(batch, () => this.#outcomes.deliver(batch, values)),
-      (error: unknown) => this.#end(batch, () => this.#outcomes.fail(batch, error)),
+      (values) => {
+        if (!batch.settled) this.#outcomes.deliver(batch, values);
+        this.#end(batch);
+      },
+      (error: unknown) => {
+        if (!batch.settled) this.#outcomes.fail(batch, error);
+        this.#end(batch);
+      },
     );
   }
 
@@ -170,9 +176,8 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     });
   }
 
-  #end(batch: LoaderBatch<K, V, C>, settle: () => void): void {
+  #end(batch: LoaderBatch<K, V, C>): void {
     this.counts.inFlight--;
-    if (!batch.settled) settle();
     this.#report(batch, 0);
     this.telemetry.count(this.#parts.label, this.counts);
     // Not at once: what the callers load next is to go along.
