@@ -89,6 +89,34 @@ describe('before the batch is sent', () => {
     expect(loader.stats()).toMatchObject({ withdrawn: 1000, pending: 0, inFlight: 0 });
   });
 
+  test('equal loads share one promise also after many have left', async () => {
+    const { recorder, loader } = setUp();
+    const first = loader.load('first');
+    expect(loader.load('first')).toBe(first);
+    const controller = new AbortController();
+    for (let key = 0; key < 100; key++) void loader.load(key, { signal: controller.signal }).catch(() => {});
+    expect(loader.load('first')).toBe(first);
+    controller.abort(reason);
+    const late = loader.load('late');
+    expect(loader.load('late')).toBe(late);
+    await settle();
+    expect(recorder.batches).toEqual([['first', 'late']]);
+    await recorder.call(0).answer([1, 2]);
+    expect(await Promise.all([first, late])).toEqual([1, 2]);
+  });
+
+  test('a scheduler that aborts the load and throws', async () => {
+    const controller = new AbortController();
+    const { loader } = setUp({
+      batchScheduleFn: () => {
+        controller.abort(reason);
+        throw new Error('no schedule');
+      },
+    });
+    await expect(loader.load('a', { signal: controller.signal })).rejects.toBe(reason);
+    expect(loader.stats()).toMatchObject({ pending: 0, errors: 0, withdrawn: 1 });
+  });
+
   test('a key that left is loaded anew, in the same batch too', async () => {
     const { recorder, loader } = setUp();
     const controller = new AbortController();
@@ -162,6 +190,17 @@ describe('callers of one key', () => {
       { status: 'fulfilled', value: 'primed' },
     ]);
     expect(recorder.calls).toHaveLength(0);
+  });
+
+  test('one after the other may wait for the same promise', async () => {
+    const { recorder, loader } = setUp({ cacheHits: 'immediate' });
+    const { signal } = new AbortController();
+    const first = loader.load('a', { signal });
+    await settle();
+    await recorder.call(0).answer(['value']);
+    expect(await first).toBe('value');
+    expect(await loader.load('a', { signal })).toBe('value');
+    expect(await loader.load('a', { signal })).toBe('value');
   });
 
   test('one that comes back while the batch is being loaded shares it', async () => {

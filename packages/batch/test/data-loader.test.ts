@@ -189,6 +189,18 @@ describe('what it does better', () => {
     expect(await Promise.all(results)).toEqual(['0', '1', '2', '3', '4']);
   });
 
+  test('what callers load when a batch is done goes along with what waits', async () => {
+    const { recorder, loader } = setUp({ maxConcurrency: 1 });
+    const chain = loader.load('a').then(() => loader.load('c'));
+    await settle();
+    const waiting = loader.load('b');
+    await settle();
+    await recorder.call(0).answer(['a']);
+    expect(recorder.batches).toEqual([['a'], ['b', 'c']]);
+    await recorder.call(1).answer(['b', 'c']);
+    expect(await Promise.all([chain, waiting])).toEqual(['c', 'b']);
+  });
+
   test('maxConcurrency holds for a hundred batches at once, in order', async () => {
     let running = 0;
     let most = 0;
