@@ -9,7 +9,6 @@ import { isError } from './is-error.ts';
 import { AbortableLoad } from './loader-abortable-load.ts';
 import { isArrayLike, textOf } from './loader-answer.ts';
 import { LoaderCache } from './loader-cache.ts';
-import { LoaderCall } from './loader-call.ts';
 import type { DataLoaderStats } from './loader-counts.ts';
 import { LoaderDispatcher } from './loader-dispatcher.ts';
 
@@ -69,7 +68,7 @@ export class DataLoader<K, V, C = K> {
     // Before the constructor asks again.
     keeper = {};
     const loader = new DataLoader(async (keys) => keys);
-    loader.#dispatcher.current().call = new LoaderCall();
+    loader.#dispatcher.pose();
     keeper = loader;
   }
 

@@ -25,13 +25,8 @@ export interface LoaderParts<K, V, C> {
   readonly schedule: (callback: () => void) => void;
 }
 
-/**
- * Opens batches, loads them when they are due and a slot is free, and counts.
- *
- * As an `AsyncResource` it keeps the async context the loader was made in, for a hundredth of what `AsyncLocalStorage.snapshot()` costs: services
- * make loaders for each request.
- */
-export class LoaderDispatcher<K, V, C> extends AsyncResource {
+/** Opens batches, loads them when they are due and a slot is free, and counts. */
+export class LoaderDispatcher<K, V, C> {
   readonly counts: LoaderCounts = new LoaderCounts();
   readonly telemetry: LoaderTelemetry = loaderTelemetry();
   /** The batch that takes keys, unless it is full. */
@@ -41,10 +36,14 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
   readonly #maxBatchSize: number;
   readonly #withCacheKeys: boolean;
   readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
+  /**
+   * The async context the loader was made in, to call the batch function in. A resource, as that costs a hundredth of `AsyncLocalStorage.snapshot()`:
+   * services make loaders for each request.
+   */
+  #context: AsyncResource | undefined = new AsyncResource('PerfDataLoader', { requireManualDestroy: true });
   #toCountHits = false;
 
   constructor(parts: LoaderParts<K, V, C>) {
-    super('PerfDataLoader', { requireManualDestroy: true });
     this.#parts = parts;
     this.#outcomes = new LoaderOutcomes(parts.cache, this.counts);
     const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
@@ -91,6 +90,12 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     }
   }
 
+  /** Makes it an example of what loaders look like at work, that holds on to nothing: its context was that of some request. */
+  pose(): void {
+    this.current().call = new LoaderCall();
+    this.#context = undefined;
+  }
+
   /** A hit that opened no batch is counted at the end of the tick, if somebody listens. */
   countHit(): void {
     if (this.#toCountHits || !this.telemetry.metering) return;
@@ -134,7 +139,8 @@ export class LoaderDispatcher<K, V, C> extends AsyncResource {
     batch.closeGaps();
     batch.call = new LoaderCall();
     this.#report(batch, batch.size);
-    const answer = this.runInAsyncScope(() => this.#load(batch));
+    const load = (): Promise<unknown> => this.#load(batch);
+    const answer = this.#context === undefined ? load() : this.#context.runInAsyncScope(load);
     answer.then(
       (values) => {
         if (!batch.settled) this.#outcomes.deliver(batch, values);
