@@ -60,11 +60,11 @@ export class LoaderTelemetry {
 
   /** Whether somebody traces. */
   get tracing(): boolean {
-    return this.#tracer.current() !== undefined;
+    return listens(this.#tracer);
   }
 
   get metering(): boolean {
-    return this.#meter.current() !== undefined;
+    return listens(this.#meter);
   }
 
   /** Notes the span a load is made in, to link its batch to. */
@@ -89,8 +89,8 @@ export class LoaderTelemetry {
 
   /** Counts `size` keys of a batch as pending, of which `reported` are counted already. Returns how many are now. */
   countPending(name: string, size: number, reported: number): number {
-    const meter = this.#meter.current();
-    if (meter === undefined || size === reported) return reported;
+    if (size === reported || !this.metering) return reported;
+    const meter = this.#meter.current() as Meter;
     attempt(() => {
       if (this.#pending?.meter !== meter) {
         const options = { unit: '{key}', description: 'Keys that wait to be loaded or are being loaded' };
@@ -120,6 +120,14 @@ export class LoaderTelemetry {
     };
     answer.then(record, record).catch(() => {});
     return answer;
+  }
+}
+
+function listens(instrument: LazyMeter | LazyTracer): boolean {
+  try {
+    return instrument.current() !== undefined;
+  } catch {
+    return false;
   }
 }
 

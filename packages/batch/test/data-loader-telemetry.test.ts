@@ -152,3 +152,13 @@ test('a tracer or a meter that throws costs no load', async () => {
   const loader = new DataLoader(load);
   expect(await loader.loadMany(['a', 'bad', 'a'])).toEqual(['a', new Error('bad'), 'a']);
 });
+
+test('an SDK that has no tracer and no meter to give costs no load either', async () => {
+  const broken = (): never => {
+    throw new Error('broken SDK');
+  };
+  trace.setGlobalTracerProvider({ getTracer: broken });
+  metrics.setGlobalMeterProvider({ getMeter: broken } as unknown as MeterProviderType);
+  const loader = new DataLoader(load, { cacheHits: 'immediate' });
+  expect(await loader.loadMany(['a', 'a'])).toEqual(['a', 'a']);
+});
