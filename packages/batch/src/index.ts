@@ -4,7 +4,7 @@ export type { AddOptions, BatcherCloseOptions, CloseReport, ReadyOptions } from 
 export type { BatchContext, BatchResults, BatcherOptions } from './batcher-options.ts';
 export type { BatcherStats } from './batcher-stats.ts';
 export { DataLoader } from './data-loader.ts';
-export type { BatchLoadFn, CacheMap, DataLoaderOptions } from './data-loader-options.ts';
+export type { BatchLoadContext, BatchLoadFn, CacheMap, DataLoaderOptions, LoadOptions } from './data-loader-options.ts';
 export {
   BatchFailedError,
   type BatchFacts,
@@ -22,6 +22,7 @@ export { type BulkAnswer, type BulkItem, type BulkItemsOptions, bulkItems } from
 export { type ByKeyOptions, type ResultsByKey, byKey } from './by-key.ts';
 export { type HeadersLike, retryAfterOf } from './retry-after.ts';
 export type { RetryBudgetOptions } from './retry-budget.ts';
+export type { DataLoaderStats } from './loader-counts.ts';
 export type { RetryOptions } from './retry-policy.ts';
 export type { AdaptiveOptions } from './sizing.ts';
 export {

@@ -2,6 +2,7 @@ import type Original from 'dataloader';
 import { expectTypeOf, test } from 'vitest';
 import {
   BatchItemError,
+  type BatchLoadFn,
   Batcher,
   type BatcherStats,
   type CloseReport,
@@ -9,6 +10,8 @@ import {
   batchItemFailures,
   byKey,
   successfulFailed,
+  type DataLoaderOptions,
+  type DataLoaderStats,
 } from '../src/index.ts';
 
 interface Op {
@@ -77,5 +80,24 @@ test('a loader goes where one of the dataloader package went', async () => {
   usesOriginal(loader);
   expectTypeOf(await loader.load(1)).toEqualTypeOf<string>();
   expectTypeOf(await loader.loadMany([1])).toEqualTypeOf<(string | Error)[]>();
+  expectTypeOf(await loader.load(1, { signal: AbortSignal.timeout(1) })).toEqualTypeOf<string>();
+  expectTypeOf(await Promise.all([1].map(loader.load.bind(loader)))).toEqualTypeOf<string[]>();
+  expectTypeOf(loader.stats()).toEqualTypeOf<DataLoaderStats>();
   expectTypeOf(loader.clear(1).clearAll().prime(1, 'one').prime(2, new Error('two'))).toEqualTypeOf(loader);
+});
+
+test('the types of the dataloader package go where ours are expected', () => {
+  const batch: Original.BatchLoadFn<number, string> = async (keys) => keys.map(String);
+  const options: Original.Options<number, string, number> = { cacheMap: new Map(), name: null };
+  expectTypeOf(new DataLoader(batch, options)).toEqualTypeOf<DataLoader<number, string>>();
+  expectTypeOf(options).toExtend<DataLoaderOptions<number, string>>();
+  expectTypeOf(batch).toExtend<BatchLoadFn<number, string>>();
+  new DataLoader<number, string>(async (keys, { signal }) => (signal.aborted ? [] : keys.map(String)), {
+    cacheHits: 'immediate',
+    errorTtl: 1_000,
+  });
+  // @ts-expect-error one of two words
+  new DataLoader(batch, { cacheHits: 'soon' });
+  // @ts-expect-error the keys are frozen
+  new DataLoader<number, number>(async (keys) => keys.fill(0));
 });
