@@ -193,6 +193,13 @@ export class Stock<C> implements Lender<C> {
     this.#onChanged();
   }
 
+  /** Whether no connection becomes free unless one of the leases ends, of which there are `leases`. */
+  isExhausted(leases: number): boolean {
+    const { size } = this.slots;
+    const isFull = size >= this.#bounds.max && this.slots.count('lent') === size;
+    return isFull && this.slots.leases === leases && this.#lending.share() === undefined;
+  }
+
   /** Ends every idle connection. Returns how many. */
   evictIdle(): number {
     const idle = [...this.#idle.list];
