@@ -37,17 +37,6 @@ export class Housekeeper<C> {
     this.#parts = parts;
   }
 
-  /** `slot` begins its life. */
-  opened(slot: Slot<C>): void {
-    const { maxLifetime, clock } = this.#parts.settings;
-    this.#pace(slot);
-    if (maxLifetime === Infinity) return;
-    const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
-    slot.retireAt = retireAt;
-    slot.dieAt = dieAt;
-    this.#alarm.set(retireAt, clock.now());
-  }
-
   /** `slot` is idle since `now`. */
   becameIdle(slot: Slot<C>, now: number): void {
     this.#alarm.set(now + Math.min(this.#parts.settings.idleTimeout, slot.keepaliveAfter), now);
@@ -67,6 +56,17 @@ export class Housekeeper<C> {
     for (const slot of surplus) if (slot.state === 'idle') onSurplus(slot);
     for (const slot of fading) this.#keepAlive(slot);
     onDone();
+  }
+
+  /** Throws the dice for a new connection. */
+  adopt(slot: Slot<C>): void {
+    const { maxLifetime, clock } = this.#parts.settings;
+    this.#pace(slot);
+    if (maxLifetime === Infinity) return;
+    const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
+    slot.retireAt = retireAt;
+    slot.dieAt = dieAt;
+    this.#alarm.set(retireAt, clock.now());
   }
 
   /** The time until `slot` is to be validated, new dice each time: connections made together are not all looked at together. */

@@ -139,7 +139,7 @@ export class Stock<C> implements Lender<C> {
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     slot.uses++;
     this.#opener.proven(slot);
-    if (slot.uses >= this.#settings.maxUses) slot.lost = true;
+    if (slot.uses >= this.#settings.maxUses) this.slots.lose(slot);
     if (!this.#lending.end(slot, loan)) {
       this.#lending.serveFromShared();
       return;
@@ -214,7 +214,7 @@ export class Stock<C> implements Lender<C> {
     for (const slot of this.slots) {
       if (slot.lost || !SERVING.has(slot.state)) continue;
       evicted++;
-      slot.lost = true;
+      this.slots.lose(slot);
       this.#endUnlessLent(slot);
     }
     this.pump();
@@ -321,7 +321,7 @@ export class Stock<C> implements Lender<C> {
 
   #opened(slot: Slot<C>, took: number): void {
     this.#metrics.created(took);
-    this.#housekeeper.opened(slot);
+    this.#housekeeper.adopt(slot);
     this.#offer(slot);
     if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
@@ -348,7 +348,7 @@ export class Stock<C> implements Lender<C> {
   /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
   #dies(slot: Slot<C>, reason: unknown): void {
     const first = !slot.lost;
-    slot.lost = true;
+    this.slots.lose(slot);
     if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
   }
 
