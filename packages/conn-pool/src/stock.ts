@@ -4,7 +4,6 @@ import { Housekeeper } from './housekeeper.ts';
 import { IdleShelf } from './idle-shelf.ts';
 import type { Lease, Lender } from './lease.ts';
 import { Lending } from './lending.ts';
-import { lifetimeFrom } from './lifetime.ts';
 import type { Loan } from './loan.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
@@ -67,7 +66,7 @@ export class Stock<C> implements Lender<C> {
     this.connector = new Connector(settings);
     const common = { ...parts, slots: this.slots, connector: this.connector };
     this.#lending = new Lending<C>({ ...common, lender: this, isPaused: () => this.#paused });
-    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#watchIdle(slot, now) });
+    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#housekeeper.becameIdle(slot, now) });
     this.#opener = new Opener<C>({
       ...common,
       onOpened: (slot, took) => this.#opened(slot, took),
@@ -140,7 +139,7 @@ export class Stock<C> implements Lender<C> {
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     slot.uses++;
     this.#opener.proven(slot);
-    if (slot.uses >= this.#settings.maxUses) slot.lost = true;
+    if (slot.uses >= this.#settings.maxUses) this.slots.lose(slot);
     if (!this.#lending.end(slot, loan)) {
       this.#lending.serveFromShared();
       return;
@@ -215,7 +214,7 @@ export class Stock<C> implements Lender<C> {
     for (const slot of this.slots) {
       if (slot.lost || !SERVING.has(slot.state)) continue;
       evicted++;
-      slot.lost = true;
+      this.slots.lose(slot);
       this.#endUnlessLent(slot);
     }
     this.pump();
@@ -303,10 +302,6 @@ export class Stock<C> implements Lender<C> {
     this.#idle.put(slot);
   }
 
-  #watchIdle(slot: Slot<C>, now: number): void {
-    this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
-  }
-
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
   #probed(slot: Slot<C>, healthy: boolean): void {
     const isWanted = this.#room.size > 0 && !this.#paused;
@@ -325,15 +320,8 @@ export class Stock<C> implements Lender<C> {
   }
 
   #opened(slot: Slot<C>, took: number): void {
-    const { maxLifetime, clock } = this.#settings;
     this.#metrics.created(took);
-    this.#housekeeper.pace(slot);
-    if (maxLifetime < Infinity) {
-      const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
-      slot.retireAt = retireAt;
-      slot.dieAt = dieAt;
-      this.#housekeeper.callAt(retireAt, clock.now());
-    }
+    this.#housekeeper.adopt(slot);
     this.#offer(slot);
     if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
@@ -360,7 +348,7 @@ export class Stock<C> implements Lender<C> {
   /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
   #dies(slot: Slot<C>, reason: unknown): void {
     const first = !slot.lost;
-    slot.lost = true;
+    this.slots.lose(slot);
     if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
   }
 
