@@ -202,10 +202,10 @@ function judgement(
   usual: (error: unknown) => boolean,
 ): (error: unknown) => boolean {
   if (typeof given === 'boolean') return given ? usual : () => false;
-  if (typeof given !== 'function') throw new TypeError(`\`${name}\` must be a boolean or a function`);
+  const decide = checkFunction(name, given);
   return (error) => {
     try {
-      return given(error);
+      return decide(error);
     } catch {
       return false;
     }

@@ -33,6 +33,19 @@ test.each<[Record<string, unknown>, string]>([
   [{ retry: { isRetryable: 1 } }, '`retry.isRetryable` must be a function, got 1'],
   [{ retry: { isIdempotent: 1 } }, '`retry.isIdempotent` must be a function, got 1'],
   [{ retry: { times: 3 } }, '`retry` has no option `times`'],
+  [{ retry: { retryAfter: 5 } }, '`retry.retryAfter` must be a function, got 5'],
+  [{ retry: { budget: -1 } }, '`retry.budget.ratio` must be a number from 0 to'],
+  [{ retry: { budget: NaN } }, '`retry.budget.ratio` must be a number from 0 to'],
+  [{ retry: { budget: true } }, '`retry.budget` takes an options object, got true'],
+  [{ retry: { budget: { burst: -1 } } }, '`retry.budget.burst` must be a number from 0 to'],
+  [{ retry: { budget: { bust: 1 } } }, '`retry.budget` has no option `bust`'],
+  [{ atomic: 1 }, '`atomic` must be a function, got 1'],
+  [{ bisect: 'yes' }, '`bisect` must be a function, got "yes"'],
+  [{ adaptive: 5 }, '`adaptive` takes an options object, got 5'],
+  [{ adaptive: null }, '`adaptive` takes an options object, got null'],
+  [{ adaptive: { target: 5 } }, '`adaptive` has no option `target`'],
+  [{ adaptive: { targetLatency: 0 } }, '`adaptive.targetLatency` must be a positive number of milliseconds'],
+  [{ adaptive: { isOverloaded: true } }, '`adaptive.isOverloaded` must be a function, got true'],
   [{ maxsize: 3 }, 'Batcher has no option `maxsize`'],
 ])('%o is refused', (options, message) => {
   expect(() => new Batcher({ execute, ...options } as BatcherOptions<number, number>)).toThrow(message);
@@ -50,6 +63,9 @@ test('undefined means the default', async () => {
     maxSize: undefined,
     linger: undefined,
     retry: undefined,
+    atomic: undefined,
+    bisect: undefined,
+    adaptive: undefined,
     groupOrder: undefined,
   });
   expect(await batcher.add(1)).toBe(1);

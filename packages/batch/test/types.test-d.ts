@@ -1,6 +1,15 @@
 import type Original from 'dataloader';
 import { expectTypeOf, test } from 'vitest';
-import { Batcher, type BatcherStats, type CloseReport, DataLoader } from '../src/index.ts';
+import {
+  BatchItemError,
+  Batcher,
+  type BatcherStats,
+  type CloseReport,
+  DataLoader,
+  batchItemFailures,
+  byKey,
+  successfulFailed,
+} from '../src/index.ts';
 
 interface Op {
   readonly id: number;
@@ -30,6 +39,34 @@ test('options are checked', () => {
   new Batcher({ execute: async (ops: Op[]) => ops });
   // @ts-expect-error one result per operation, in an array
   new Batcher({ execute: async (ops: readonly Op[]) => ops.length });
+});
+
+test('failures and sizes are for options, adapters give an execute', async () => {
+  new Batcher({
+    execute: async (ops: readonly Op[]) => ops,
+    atomic: (error: unknown) => error instanceof Error,
+    bisect: false,
+    adaptive: { targetLatency: 5, isOverloaded: (error) => error === 429 },
+    retry: { budget: { ratio: 0.2 }, retryAfter: (error) => (error instanceof Error ? 5 : undefined) },
+  });
+  new Batcher({ execute: async (ops: readonly Op[]) => ops, adaptive: true, retry: { budget: Infinity } });
+  // @ts-expect-error unknown option
+  new Batcher({ execute: async (ops: readonly Op[]) => ops, adaptive: { target: 5 } });
+  const named = new Batcher({ execute: byKey({ execute: () => new Map([[1, 'one']]), keyOf: ({ id }: Op) => id }) });
+  expectTypeOf(await named.add({ id: 1 })).toEqualTypeOf<string>();
+  const sent = new Batcher({
+    execute: successfulFailed({
+      execute: async (_ops: readonly Op[], ids) => ({ Successful: [{ Id: ids[0], MessageId: 'm' }] }),
+    }),
+  });
+  expectTypeOf((await sent.add({ id: 1 })).MessageId).toEqualTypeOf<string>();
+  const done = new Batcher({
+    execute: batchItemFailures({ execute: async () => null, idOf: ({ id }: Op) => `${id}` }),
+  });
+  expectTypeOf(await done.add({ id: 1 })).toEqualTypeOf<undefined>();
+  expectTypeOf(
+    new BatchItemError('PERF_BATCH_ITEM_FAILED', { id: '1', retryable: true }).retryable,
+  ).toEqualTypeOf<boolean>();
 });
 
 test('a loader goes where one of the dataloader package went', async () => {

@@ -1,5 +1,5 @@
 import { isPerfError } from '@perf/core';
-import { type History, IN_PEACE } from './history.ts';
+import { type History, IN_PEACE, mostSent } from './history.ts';
 import type { Run, Trace } from './run-history.ts';
 import { type State, apply, keyOf } from './store.ts';
 
@@ -44,7 +44,8 @@ function reasonOf({ outcome }: Trace): unknown {
 }
 
 /** How often an operation was sent and carried out, against what its caller was told. */
-function traceProblems({ share, attempts, bisect }: History, { store, report }: Run, trace: Trace): string[] {
+function traceProblems(history: History, { store, report }: Run, trace: Trace): string[] {
+  const { share, bisect } = history;
   const { op, outcome, settled, sentWhenAborted } = trace;
   const problems: string[] = [];
   const say = (wrong: boolean, problem: string): void =>
@@ -52,7 +53,7 @@ function traceProblems({ share, attempts, bisect }: History, { store, report }: 
   const sent = store.sent.get(op.id) ?? 0;
   const applied = store.applied.get(op.id) ?? 0;
   say(settled !== 1, `settled ${settled} times`);
-  say(sent > attempts && !bisect, 'sent too often');
+  say(sent > mostSent(history), 'sent too often');
   say(applied > 1 && op.kind === 'append', 'carried out twice, though not idempotent');
   say(sentWhenAborted === false && sent > 0 && !(share && op.kind === 'read'), 'sent after it was aborted');
   say(report?.unsent.includes(op) === true && applied > 0, 'reported as unsent, but carried out');
@@ -84,9 +85,8 @@ function rejectionOf(trace: Trace, bisect: boolean): 'unsent' | 'unknown' | 'ref
     return 'unknown';
   if (!(reason instanceof Error)) return undefined;
   if (reason.message === `refused ${op.id}`) return 'refused';
-  // The last of a search for the operation at fault is alone, and gets the store's own error.
-  if (['rejectBefore', 'rejectAfter', 'threw', 'aborted'].includes(reason.message))
-    return bisect ? 'unknown' : undefined;
+  // Found to be at fault, which only what may be repeated can be.
+  if (bisect && op.kind !== 'append' && /^(?:rejectBefore|rejectAfter|threw)$/.test(reason.message)) return 'unknown';
   // A shared read is refused under the name of the one it shared.
   return op.kind === 'read' && /^refused \d+$/.test(reason.message) ? 'unknown' : undefined;
 }

@@ -44,6 +44,11 @@ export interface History {
   readonly closeTimeout: number | undefined;
 }
 
+/** How often an operation is sent at most: halves of halves of a batch come on top of attempts. */
+export function mostSent({ attempts, bisect, maxSize }: History): number {
+  return attempts + (bisect ? Math.ceil(Math.log2(maxSize)) : 0);
+}
+
 /** Random numbers from a seed: mulberry32, by Tommy Ettinger. */
 export function randomFrom(seed: number): () => number {
   let state = seed >>> 0;

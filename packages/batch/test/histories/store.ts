@@ -1,5 +1,5 @@
 import type { BatchContext } from '../../src/index.ts';
-import type { Call, History, Op } from './history.ts';
+import { type Call, type History, type Op, mostSent } from './history.ts';
 
 /** A value for each key that holds one. */
 export type State = Map<string, string>;
@@ -102,7 +102,7 @@ export class Store {
   }
 
   #check(ops: readonly Op[], { group, signal, attempt }: BatchContext): void {
-    const { maxSize, maxBytes, attempts, bisect } = this.#history;
+    const { maxSize, maxBytes } = this.#history;
     const say = (wrong: boolean, problem: string): void => void (wrong && this.problems.push(problem));
     say(ops.length === 0, 'an empty batch');
     say(ops.length > maxSize, 'a batch of too many');
@@ -118,7 +118,7 @@ export class Store {
       'out of submission order',
     );
     say(signal.aborted, 'a batch sent with its signal aborted');
-    say(attempt > attempts && !bisect, 'too many attempts');
+    say(attempt > mostSent(this.#history), 'too many attempts');
     say(!Object.isFrozen(ops), 'an array that is not frozen');
     for (const { id } of ops) say((this.sent.get(id) ?? 0) !== attempt - 1, 'operations of different attempts');
   }
