@@ -41,7 +41,7 @@ export interface BatcherOptions<Op, R> {
   /** Size of an operation, zero or more. Needed for `maxBytes`. */
   readonly sizeOf?: ((op: Op) => number) | undefined;
   /**
-   * How long, in milliseconds, a batch that is not full waits for more. `Infinity` waits until it is full or flushed.
+   * How long, in milliseconds, a batch that is not full waits for more. `Infinity` waits until it is full or flushed. It ends when the batcher itself is full.
    * @default a batch is sent at the end of the tick while a slot is free, and grows while none is
    */
   readonly linger?: number | undefined;

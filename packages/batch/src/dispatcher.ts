@@ -141,8 +141,10 @@ export class Dispatcher<Op, R> {
 
   /** Lets what stands before an operation, and itself, linger no longer than `wait` milliseconds from now. */
   hasten(operation: Operation<Op, R>, wait: number): void {
-    if (operation.parked || operation.batch !== undefined) return;
-    const group = operation.lane?.queuedIn ?? operation.group;
+    const { lane } = operation;
+    const group = lane === undefined ? operation.group : lane.queuedIn;
+    // What waits for its key does not linger.
+    if (operation.parked || operation.batch !== undefined || group === undefined) return;
     if (wait <= 0) {
       this.#endLinger(group);
       this.#schedule();
@@ -308,7 +310,8 @@ export class Dispatcher<Op, R> {
       group.open = false;
       return;
     }
-    const lingers = !this.#hurried && !group.due && !group.full;
+    group.due ||= this.#hurried;
+    const lingers = !group.due && !group.full;
     group.open = !lingers;
     if (lingers && group.linger === undefined) this.#startLinger(group, linger);
   }
