@@ -128,18 +128,10 @@ class AdaptiveSizing implements Sizing {
 
   judge(errors: Iterable<unknown>, failed: boolean): SizedBatch['outcome'] {
     for (const error of errors) {
-      if (failed && saysTooLarge(error)) return 'tooLarge';
-      if (this.#isOverloaded(error)) return 'overloaded';
+      if (failed && sure(saysTooLarge, error)) return 'tooLarge';
+      if (sure(this.#parts.isOverloaded, error)) return 'overloaded';
     }
     return failed ? 'failed' : 'answered';
-  }
-
-  #isOverloaded(error: unknown): boolean {
-    try {
-      return this.#parts.isOverloaded(error);
-    } catch {
-      return false;
-    }
   }
 
   #sizedOf(group: string): Sized {
@@ -149,6 +141,15 @@ class AdaptiveSizing implements Sizing {
     this.#sizers.set(group, sized);
     if (this.#sizers.size > REMEMBERED) this.#sizers.delete(this.#sizers.keys().next().value as string);
     return sized;
+  }
+}
+
+/** An error that cannot be judged says nothing. */
+function sure(judge: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return judge(error);
+  } catch {
+    return false;
   }
 }
 
