@@ -241,7 +241,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     operation.dedupeKey = dedupeKey;
     operation.bytes = bytes;
     operation.priority = priority;
-    operation.group.pending++;
+    this.#dispatcher.count(operation);
     this.#counts.added++;
     operation.mark = this.#marks.enter();
     this.#telemetry.added(operation);

@@ -14,6 +14,9 @@ import { Resending } from './resending.ts';
 import type { Shelf } from './shelf.ts';
 import { atTickEnd } from './tick-end.ts';
 
+/** So many groups are not made anew each time something is added to them. */
+const KEPT_GROUPS = 16;
+
 /** What the dispatcher tells its owner. */
 export interface DispatcherEvents<Op, R> {
   /** The operation has succeeded; its promise is the owner's to settle. */
@@ -49,6 +52,7 @@ export class Dispatcher<Op, R> {
   readonly #batches = new Set<Batch<Op, R>>();
   /** Batches belong to no caller: each runs in the context the batcher was made in. */
   readonly #inOwnContext = AsyncLocalStorage.snapshot();
+  #busyGroups = 0;
   #running = 0;
   #sent = 0;
   #scheduled = false;
@@ -91,11 +95,12 @@ export class Dispatcher<Op, R> {
     return this.#sent;
   }
 
+  /** How many groups have pending operations. */
   get groups(): number {
-    return this.#groups.size;
+    return this.#busyGroups;
   }
 
-  /** The group of that name; it stays as long as operations of it are pending. */
+  /** The group of that name; it stays as long as operations of it are pending, and longer if there are few. */
   groupOf(name: string): Group<Op, R> {
     return this.#groups.get(name) ?? this.#addGroup(name);
   }
@@ -293,9 +298,16 @@ export class Dispatcher<Op, R> {
     this.#events.failed(operation, error, how);
   }
 
+  /** The operation is pending from now on. */
+  count({ group }: Operation<Op, R>): void {
+    if (group.pending++ === 0) this.#busyGroups++;
+  }
+
   /** The operation is pending no more. */
   forget({ group }: Operation<Op, R>): void {
-    if (--group.pending === 0) this.#groups.delete(group.name);
+    if (--group.pending > 0) return;
+    this.#busyGroups--;
+    if (this.#groups.size > KEPT_GROUPS) this.#groups.delete(group.name);
   }
 
   #endLinger(group: Group<Op, R>): void {
