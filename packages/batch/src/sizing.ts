@@ -95,7 +95,6 @@ class AdaptiveSizing implements Sizing {
   readonly #parts: AdaptiveParts;
   /** The least recently sent group first. */
   readonly #sizers = new Map<string, Sized>();
-
   readonly #startSize: number;
   readonly #share: FairShare;
 
