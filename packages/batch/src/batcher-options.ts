@@ -201,8 +201,8 @@ function judgement(
   given: boolean | ((error: unknown) => boolean),
   usual: (error: unknown) => boolean,
 ): (error: unknown) => boolean {
-  if (typeof given === 'boolean') return given ? usual : () => false;
-  const decide = checkFunction(name, given);
+  if (given === false) return () => false;
+  const decide = given === true ? usual : checkFunction(name, given);
   return (error) => {
     try {
       return decide(error);

@@ -319,7 +319,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   }
 
   get #isIdle(): boolean {
-    return this.#admission.pending === 0 && this.#admission.parked.size === 0 && this.#dispatcher.running === 0;
+    return this.#admission.pending === 0 && this.#admission.parked.size === 0 && this.#dispatcher.idle;
   }
 
   #wakeIfIdle(): void {

@@ -85,6 +85,11 @@ export class Dispatcher<Op, R> {
     return this.#running;
   }
 
+  /** Whether no batch runs, or waits to be sent again: not even for operations nobody waits for. */
+  get idle(): boolean {
+    return this.#running === 0 && this.#resending.waiting.size === 0;
+  }
+
   /** How many batches have been sent. */
   get sent(): number {
     return this.#sent;

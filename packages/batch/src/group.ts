@@ -35,7 +35,7 @@ export class Group<Op, R> {
   due = false;
   linger: Timer | undefined = undefined;
   /** When that timer fires. */
-  lingersUntil = Infinity;
+  lingersUntil: number = Infinity;
   /** Whether what it holds is ready to send. */
   #open: boolean;
 

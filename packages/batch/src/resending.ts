@@ -42,7 +42,7 @@ export class Resending<Op, R> {
   }
 
   /** What waits to be sent again. */
-  get waiting(): Iterable<Batch<Op, R>> {
+  get waiting(): ReadonlySet<Batch<Op, R>> {
     return this.#waiting;
   }
 
@@ -53,7 +53,7 @@ export class Resending<Op, R> {
       return;
     }
     this.#waiting.delete(batch);
-    batch.operations = batch.operations.filter((operation) => operation.batch === batch);
+    this.#keepWanted(batch);
     const { bisection } = batch;
     if (bisection !== undefined)
       for (const { lane } of batch.operations) if (lane !== undefined) bisection.sent.add(lane);
@@ -112,11 +112,7 @@ export class Resending<Op, R> {
       return false;
     }
     if (bisection?.failed() === false || operations.length < 2) return false;
-    try {
-      return this.#settings.bisect(reasonOf(first));
-    } catch {
-      return false;
-    }
+    return this.#settings.bisect(reasonOf(first));
   }
 
   #conclude(operation: Operation<Op, R>, outcome: Outcome<R>, batch: Batch<Op, R>): void {
@@ -168,20 +164,37 @@ export class Resending<Op, R> {
   withdrawn(operation: Operation<Op, R>, batch: Batch<Op, R>): void {
     // The operations of a part are looked through when its turn comes.
     if (this.#abandoned || batch.parked) return;
-    if (!mustFollow(operation, batch)) this.#resender.release(operation);
+    const { uncertain, lane } = operation;
+    // Others of its key are about: whether it must follow them is seen when the batch is sent.
+    const maybeFollows = uncertain && lane !== undefined && (lane.held > 1 || batch.bisection !== undefined);
+    if (!maybeFollows) this.#resender.release(operation);
     if (--batch.unsettled > 0 || this.#keepWanted(batch)) return;
     this.#drop(batch);
     if (batch.bisection !== undefined) this.#advance(batch.bisection);
   }
 
-  /** Releases what needs not be sent. Returns whether anything is left. */
+  /**
+   * Releases what needs not be sent. Returns whether anything is left.
+   *
+   * A withdrawn operation is sent all the same when it may have taken effect, and an earlier one of its key is or was sent again, which would
+   * then take effect last.
+   */
   #keepWanted(batch: Batch<Op, R>): boolean {
-    const there = batch.operations.filter((operation) => operation.batch === batch);
-    batch.operations = there.filter((operation) => !operation.settled || mustFollow(operation, batch));
-    batch.unsettled = batch.operations.filter(({ settled }) => !settled).length;
-    const wanted = new Set(batch.operations);
-    for (const operation of there) if (!wanted.has(operation)) this.#resender.release(operation);
-    return wanted.size > 0;
+    const sent = batch.bisection?.sent;
+    const lanes = new Set<unknown>();
+    const wanted: Operation<Op, R>[] = [];
+    batch.unsettled = 0;
+    for (const operation of batch.operations) {
+      const { settled, uncertain, lane } = operation;
+      if (operation.batch !== batch) continue;
+      if (!settled) batch.unsettled++;
+      const follows = uncertain && lane !== undefined && (lanes.has(lane) || sent?.has(lane) === true);
+      if (!settled || follows) wanted.push(operation);
+      else this.#resender.release(operation);
+      if (!settled && lane !== undefined) lanes.add(lane);
+    }
+    batch.operations = wanted;
+    return wanted.length > 0;
   }
 
   #drop(batch: Batch<Op, R>): void {
@@ -209,16 +222,4 @@ interface Sorted<Op, R> {
   readonly again: Operation<Op, R>[];
   readonly apart: Operation<Op, R>[];
   asked: number;
-}
-
-/**
- * Whether a withdrawn operation is sent again all the same: it may have taken effect, and an earlier one of its key is or was sent again,
- * which would then take effect last.
- */
-function mustFollow<Op, R>({ uncertain, lane, sequence }: Operation<Op, R>, batch: Batch<Op, R>): boolean {
-  if (!uncertain || lane === undefined) return false;
-  if (batch.bisection?.sent.has(lane) === true) return true;
-  const precedes = (other: Operation<Op, R>): boolean =>
-    !other.settled && other.lane === lane && other.sequence < sequence;
-  return batch.operations.some(precedes);
 }
