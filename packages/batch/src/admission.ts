@@ -51,6 +51,11 @@ export class Admission<Op, R> {
     return this.#parked;
   }
 
+  /** Whether anybody waits for room. */
+  get crowded(): boolean {
+    return this.#parked.size > 0 || this.#producers.size > 0;
+  }
+
   /** Whether an operation of that size can be let in at once. Nothing overtakes what waits. */
   fits(bytes: number): boolean {
     return this.#parked.size === 0 && this.#hasRoom(bytes);

@@ -2,7 +2,7 @@ import { TimeoutError } from '@perf/core';
 
 /** An operation did not settle within the `timeout` it was added with. */
 export class BatchDeadlineError extends TimeoutError {
-  /** Whether the operation had been sent, and may take effect nevertheless. `false`: it was never sent, and never will be. */
+  /** Whether the operation had been sent, and may take effect nevertheless. `false`: it was not sent for this caller. */
   readonly outcomeUnknown: boolean;
 
   constructor(timeout: number, outcomeUnknown: boolean) {

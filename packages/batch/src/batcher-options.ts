@@ -41,7 +41,7 @@ export interface BatcherOptions<Op, R> {
   /** Size of an operation, zero or more. Needed for `maxBytes`. */
   readonly sizeOf?: ((op: Op) => number) | undefined;
   /**
-   * How long, in milliseconds, a batch that is not full waits for more. `Infinity` waits until it is full or flushed.
+   * How long, in milliseconds, a batch that is not full waits for more. `Infinity` waits until it is full or flushed. It ends when the batcher itself is full.
    * @default a batch is sent at the end of the tick while a slot is free, and grows while none is
    */
   readonly linger?: number | undefined;
@@ -201,8 +201,8 @@ function judgement(
   given: boolean | ((error: unknown) => boolean),
   usual: (error: unknown) => boolean,
 ): (error: unknown) => boolean {
-  if (typeof given === 'boolean') return given ? usual : () => false;
-  const decide = checkFunction(name, given);
+  if (given === false) return () => false;
+  const decide = given === true ? usual : checkFunction(name, given);
   return (error) => {
     try {
       return decide(error);

@@ -53,6 +53,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   readonly #leftovers: { operation: Operation<Op, R>; outcomeUnknown: boolean }[] = [];
   #idle: (() => void)[] = [];
   #draining = 0;
+  #hurried = false;
   #closing: Promise<CloseReport<Op>> | undefined = undefined;
   #sequence = 0;
   /** What was added before this one is not to linger. */
@@ -135,7 +136,9 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     const { signal } = options;
     if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
     if (this.closed) throw new BatcherClosedError(this.#component, false);
-    await this.#admission.ready(signal);
+    const ready = this.#admission.ready(signal);
+    this.#pace();
+    await ready;
   }
 
   /**
@@ -151,12 +154,22 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   /** Sends everything without lingering, what is added meanwhile too, and resolves when nothing is pending and no batch runs. */
   async drain(): Promise<void> {
     this.#draining++;
-    this.#dispatcher.hurry(true);
+    this.#pace();
     try {
       if (!this.#isIdle) await new Promise<void>((resolve) => this.#idle.push(resolve));
     } finally {
-      if (--this.#draining === 0) this.#dispatcher.relax();
+      this.#draining--;
+      this.#pace();
     }
+  }
+
+  /** Nothing lingers while the batcher drains, nor while anybody waits for room: nothing could come to fill a batch. */
+  #pace(): void {
+    const hurried = this.#draining > 0 || this.#admission.crowded;
+    if (hurried === this.#hurried) return;
+    this.#hurried = hurried;
+    if (hurried) this.#dispatcher.hurry(true);
+    else this.#dispatcher.relax();
   }
 
   /** A fresh snapshot. */
@@ -228,12 +241,12 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     operation.dedupeKey = dedupeKey;
     operation.bytes = bytes;
     operation.priority = priority;
-    operation.group.pending++;
+    this.#dispatcher.count(operation);
     this.#counts.added++;
     operation.mark = this.#marks.enter();
     this.#telemetry.added(operation);
     if (fits) this.#letIn(operation);
-    else this.#admission.park(operation);
+    else this.#park(operation);
     return operation;
   }
 
@@ -247,6 +260,8 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
 
   #refusal(): Error {
     this.#counts.refused++;
+    // Nothing can come to fill a batch.
+    if (this.#settings.linger !== undefined) this.#dispatcher.hurry(false);
     return this.#admission.refusal(this.#component);
   }
 
@@ -256,15 +271,22 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     this.#shared?.added(operation);
   }
 
+  #park(operation: Operation<Op, R>): void {
+    this.#admission.park(operation);
+    this.#pace();
+  }
+
   /** Room may have been made: what waits for it comes in. */
   #roomMade(): void {
     for (let next = this.#admission.next(); next !== undefined; next = this.#admission.next()) {
+      this.#pace();
       this.#letIn(next);
       const deadline = next.callers?.head?.deadline ?? Infinity;
       if (next.sequence < this.#flushed) this.#dispatcher.hasten(next, 0);
       else if (deadline !== Infinity) this.#dispatcher.hasten(next, (deadline - systemClock.now()) / 2);
     }
     this.#admission.callProducers();
+    this.#pace();
     this.#wakeIfIdle();
   }
 
@@ -297,7 +319,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   }
 
   get #isIdle(): boolean {
-    return this.#admission.pending === 0 && this.#admission.parked.size === 0 && this.#dispatcher.running === 0;
+    return this.#admission.pending === 0 && this.#admission.parked.size === 0 && this.#dispatcher.idle;
   }
 
   #wakeIfIdle(): void {

@@ -14,6 +14,9 @@ import { Resending } from './resending.ts';
 import type { Shelf } from './shelf.ts';
 import { atTickEnd } from './tick-end.ts';
 
+/** So many groups are not made anew each time something is added to them. */
+const KEPT_GROUPS = 16;
+
 /** What the dispatcher tells its owner. */
 export interface DispatcherEvents<Op, R> {
   /** The operation has succeeded; its promise is the owner's to settle. */
@@ -49,6 +52,7 @@ export class Dispatcher<Op, R> {
   readonly #batches = new Set<Batch<Op, R>>();
   /** Batches belong to no caller: each runs in the context the batcher was made in. */
   readonly #inOwnContext = AsyncLocalStorage.snapshot();
+  #busyGroups = 0;
   #running = 0;
   #sent = 0;
   #scheduled = false;
@@ -81,16 +85,22 @@ export class Dispatcher<Op, R> {
     return this.#running;
   }
 
+  /** Whether no batch runs, or waits to be sent again: not even for operations nobody waits for. */
+  get idle(): boolean {
+    return this.#running === 0 && this.#resending.waiting.size === 0;
+  }
+
   /** How many batches have been sent. */
   get sent(): number {
     return this.#sent;
   }
 
+  /** How many groups have pending operations. */
   get groups(): number {
-    return this.#groups.size;
+    return this.#busyGroups;
   }
 
-  /** The group of that name; it stays as long as operations of it are pending. */
+  /** The group of that name; it stays as long as operations of it are pending, and longer if there are few. */
   groupOf(name: string): Group<Op, R> {
     return this.#groups.get(name) ?? this.#addGroup(name);
   }
@@ -141,8 +151,10 @@ export class Dispatcher<Op, R> {
 
   /** Lets what stands before an operation, and itself, linger no longer than `wait` milliseconds from now. */
   hasten(operation: Operation<Op, R>, wait: number): void {
-    if (operation.parked || operation.batch !== undefined) return;
-    const group = operation.lane?.queuedIn ?? operation.group;
+    const { lane } = operation;
+    const group = lane === undefined ? operation.group : lane.queuedIn;
+    // What waits for its key does not linger.
+    if (operation.parked || operation.batch !== undefined || group === undefined) return;
     if (wait <= 0) {
       this.#endLinger(group);
       this.#schedule();
@@ -286,9 +298,16 @@ export class Dispatcher<Op, R> {
     this.#events.failed(operation, error, how);
   }
 
+  /** The operation is pending from now on. */
+  count({ group }: Operation<Op, R>): void {
+    if (group.pending++ === 0) this.#busyGroups++;
+  }
+
   /** The operation is pending no more. */
   forget({ group }: Operation<Op, R>): void {
-    if (--group.pending === 0) this.#groups.delete(group.name);
+    if (--group.pending > 0) return;
+    this.#busyGroups--;
+    if (this.#groups.size > KEPT_GROUPS) this.#groups.delete(group.name);
   }
 
   #endLinger(group: Group<Op, R>): void {
@@ -308,7 +327,8 @@ export class Dispatcher<Op, R> {
       group.open = false;
       return;
     }
-    const lingers = !this.#hurried && !group.due && !group.full;
+    group.due ||= this.#hurried;
+    const lingers = !group.due && !group.full;
     group.open = !lingers;
     if (lingers && group.linger === undefined) this.#startLinger(group, linger);
   }

@@ -48,9 +48,13 @@ export function planResend<Op, R>(
       overtaken.add(lane);
     }
   }
-  // Those to be sent after a wait would be overtaken by the others.
-  if (plan.fates.includes('apart')) plan.fates.forEach((fate, index) => fate && (plan.fates[index] = 'apart'));
+  if (plan.fates.includes('apart')) keepTogether(plan.fates);
   return plan;
+}
+
+/** Those sent again after a wait would be overtaken by those of their key that are sent apart at once. */
+function keepTogether(fates: ResendPlan['fates']): void {
+  for (const [index, fate] of fates.entries()) if (fate === 'again') fates[index] = 'apart';
 }
 
 function mayHaveTakenEffect<Op, R>(operation: Operation<Op, R>, outcome: Outcome<R>): boolean {

@@ -39,9 +39,9 @@ export function readRejection(error: unknown, { size }: BatchFacts): Failure[] {
   return failAll(size, { ok: false, kind: refused ? 'refused' : 'unknown', error });
 }
 
-/** What a failure is judged by: the store's own error rather than ours around it. */
-export function reasonOf({ error }: Failure): unknown {
-  return error instanceof BatchFailedError ? error.cause : error;
+/** What a failure is judged by: the store's own error rather than ours around it. Never throws, whatever the store gave for an error. */
+export function reasonOf({ kind, error }: Failure): unknown {
+  return kind !== 'returned' && error instanceof BatchFailedError ? error.cause : error;
 }
 
 /** The failure an operation is left with: the store's own error once it is found to be at fault, and no promise that an attempt before undoes. */
@@ -51,7 +51,7 @@ export function finalFailure(
   batch: { readonly facts: BatchFacts; readonly bisection: object | undefined },
 ): Failure {
   const { kind, error } = failure;
-  if (!(error instanceof BatchFailedError)) return failure;
+  if (kind === 'returned' || !(error instanceof BatchFailedError)) return failure;
   const { facts } = batch;
   if (batch.bisection !== undefined && facts.size === 1 && isError(error.cause))
     return { ...failure, error: error.cause };

@@ -42,7 +42,7 @@ export class Resending<Op, R> {
   }
 
   /** What waits to be sent again. */
-  get waiting(): Iterable<Batch<Op, R>> {
+  get waiting(): ReadonlySet<Batch<Op, R>> {
     return this.#waiting;
   }
 
@@ -112,11 +112,7 @@ export class Resending<Op, R> {
       return false;
     }
     if (bisection?.failed() === false || operations.length < 2) return false;
-    try {
-      return this.#settings.bisect(reasonOf(first));
-    } catch {
-      return false;
-    }
+    return this.#settings.bisect(reasonOf(first));
   }
 
   #conclude(operation: Operation<Op, R>, outcome: Outcome<R>, batch: Batch<Op, R>): void {

@@ -1,4 +1,5 @@
 import { checkDuration, checkFunction, checkLimit, checkOptions } from '@perf/core';
+import { CallCost } from './call-cost.ts';
 import { FairShare } from './fair-share.ts';
 import { saysOverloaded, saysTooLarge } from './failure-signs.ts';
 import { LatencySizer } from './latency-sizer.ts';
@@ -93,8 +94,7 @@ class AdaptiveSizing implements Sizing {
   readonly adaptive = true;
   readonly #parts: AdaptiveParts;
   /** The least recently sent group first. */
-  readonly #sizers = new Map<string, Sizer>();
-
+  readonly #sizers = new Map<string, Sized>();
   readonly #startSize: number;
   readonly #share: FairShare;
 
@@ -106,44 +106,54 @@ class AdaptiveSizing implements Sizing {
 
   get largest(): number {
     let largest = 0;
-    for (const { size } of this.#sizers.values()) largest = Math.max(largest, size);
+    for (const { sizer } of this.#sizers.values()) largest = Math.max(largest, sizer.size);
     return largest === 0 ? this.#startSize : largest;
   }
 
   sizeOf(group: string): number {
-    return this.#sizers.get(group)?.size ?? this.#startSize;
+    return this.#sizers.get(group)?.sizer.size ?? this.#startSize;
   }
 
   limitFor(group: string, waiting: number, pending: number): number {
-    return this.#share.limit(this.#sizerOf(group).limitFor(waiting), waiting, pending);
+    const { sizer, cost } = this.#sizedOf(group);
+    return this.#share.limit(sizer.limitFor(waiting), { waiting, pending }, cost.worthIt);
   }
 
   record(group: string, batch: SizedBatch): void {
-    this.#sizers.get(group)?.record(batch);
+    const sized = this.#sizers.get(group);
+    sized?.sizer.record(batch);
+    if (batch.outcome === 'answered' && batch.latency > 0) sized?.cost.record(batch.size, batch.latency);
   }
 
   judge(errors: Iterable<unknown>, failed: boolean): SizedBatch['outcome'] {
     for (const error of errors) {
-      if (failed && saysTooLarge(error)) return 'tooLarge';
-      if (this.#isOverloaded(error)) return 'overloaded';
+      if (failed && sure(saysTooLarge, error)) return 'tooLarge';
+      if (sure(this.#parts.isOverloaded, error)) return 'overloaded';
     }
     return failed ? 'failed' : 'answered';
   }
 
-  #isOverloaded(error: unknown): boolean {
-    try {
-      return this.#parts.isOverloaded(error);
-    } catch {
-      return false;
-    }
-  }
-
-  #sizerOf(group: string): Sizer {
-    let sizer = this.#sizers.get(group);
-    if (sizer === undefined) sizer = this.#parts.make();
+  #sizedOf(group: string): Sized {
+    let sized = this.#sizers.get(group);
+    if (sized === undefined) sized = { sizer: this.#parts.make(), cost: new CallCost() };
     else this.#sizers.delete(group);
-    this.#sizers.set(group, sizer);
+    this.#sizers.set(group, sized);
     if (this.#sizers.size > REMEMBERED) this.#sizers.delete(this.#sizers.keys().next().value as string);
-    return sizer;
+    return sized;
   }
+}
+
+/** An error that cannot be judged says nothing. */
+function sure(judge: (error: unknown) => boolean, error: unknown): boolean {
+  try {
+    return judge(error);
+  } catch {
+    return false;
+  }
+}
+
+/** What is known of the batches of a group. */
+interface Sized {
+  readonly sizer: Sizer;
+  readonly cost: CallCost;
 }

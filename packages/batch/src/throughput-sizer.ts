@@ -130,10 +130,9 @@ export class ThroughputSizer implements Sizer {
   /** A batch was too large for the store. Those under way with it will be, too: each counts by its own limit. */
   #retreat(limit: number): void {
     this.#start = undefined;
-    if (limit <= this.#size) this.#size = Math.max(1, Math.floor(limit / 2));
-    this.#gain = new PairedGain();
-    this.#pause = this.#nextPause;
-    this.#nextPause = Math.min(LONGEST_PAUSE, this.#nextPause * 2);
+    if (limit > this.#size) return;
+    this.#size = limit;
+    this.#shrink();
   }
 }
 

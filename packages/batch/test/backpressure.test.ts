@@ -33,6 +33,18 @@ describe('maxPending', () => {
     await recorder.call(1).answer([5]);
   });
 
+  test('ends lingering when it refuses', async () => {
+    const { recorder, batcher, add } = setUp({ maxPending: 2, linger: Infinity });
+    add(1);
+    add(2);
+    await settle();
+    expect(recorder.calls).toHaveLength(0);
+    await expect(batcher.add(3)).rejects.toMatchObject({ code: 'PERF_BATCH_FULL' });
+    await settle();
+    expect(recorder.batches).toEqual([[1, 2]]);
+    await recorder.call(0).answer([1, 2]);
+  });
+
   test('gives the place of an aborted operation to the next', async () => {
     const recorder = new Recorder<number>();
     const batcher = new Batcher({ execute: recorder.execute, maxPending: 1 });
@@ -230,12 +242,23 @@ describe("whenFull: 'wait'", () => {
     const { recorder, add } = setUp({ maxPending: 1, whenFull: 'wait', linger: 1000, maxSize: 2 });
     add(1);
     const second = add(2, { timeout: 1500 });
+    await settle();
     await vi.advanceTimersByTimeAsync(1000);
     await recorder.call(0).answer([1]);
     expect(recorder.calls).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(250);
     await recorder.call(1).answer([2]);
     expect(second.outcome?.status).toBe('fulfilled');
+  });
+
+  test('ends lingering: nothing more can come to fill a batch', async () => {
+    const { batcher } = setUp({ maxPending: 3, whenFull: 'wait', linger: Infinity, execute: async (ops) => ops });
+    const outcomes = batcher.addMany([1, 2, 3, 4, 5, 6, 7]);
+    await settle();
+    // The last was let in with nothing behind it.
+    expect(batcher.stats()).toMatchObject({ succeeded: 6, pending: 1, parked: 0 });
+    await batcher.flush();
+    expect((await outcomes).every(({ status }) => status === 'fulfilled')).toBe(true);
   });
 
   test('close lets in what waits, and refuses more', async () => {
@@ -289,6 +312,17 @@ describe('ready', () => {
     await Promise.all(producers);
     expect(woken).toEqual([3, 4, 5]);
     expect(batcher.stats()).toMatchObject({ refused: 0, pending: 0 });
+  });
+
+  test('ends lingering when there is none', async () => {
+    const { batcher } = setUp({ maxPending: 3, linger: Infinity, execute: async (ops) => ops });
+    for (let op = 0; op < 9; op++) {
+      await batcher.ready();
+      void batcher.add(op);
+    }
+    await settle();
+    expect(batcher.stats()).toMatchObject({ succeeded: 6, pending: 3 });
+    await batcher.flush();
   });
 
   test('waits for bytes too', async () => {

@@ -181,3 +181,49 @@ test('nonsense is neither retried nor halved', async () => {
   expect(await outcomes).toMatchObject([{ reason: { code: RESULT } }, { reason: { code: RESULT } }]);
   expect(calls).toBe(1);
 });
+
+/** An error that throws whatever is asked of it. */
+function hostile(): Error {
+  const trap = (): never => raise('trap');
+  return new Proxy(new Error('hostile'), { get: trap, has: trap, getPrototypeOf: trap, ownKeys: trap });
+}
+
+test.each([undefined, { targetLatency: 5 }])(
+  'an error that throws when looked at holds up nothing (adaptive: %o)',
+  async (adaptive) => {
+    for (const atomic of [false, true]) {
+      const batcher = new Batcher<string, string>({
+        // oxlint-disable-next-line no-throw-literal
+        execute: (ops) => {
+          if (ops.includes('thrown')) throw hostile();
+          return ops.map((op) => (op === 'returned' ? hostile() : op));
+        },
+        adaptive,
+        atomic,
+        retry: { isIdempotent: () => true, budget: { ratio: 0, burst: 4 } },
+      });
+      const outcomes = Promise.all(
+        ['thrown', 'a'].map((op) =>
+          batcher.add(op).then(
+            () => 'ok',
+            () => 'failed',
+          ),
+        ),
+      );
+      await vi.runAllTimersAsync();
+      expect((await outcomes)[0]).toBe('failed');
+      const returned = Promise.all(
+        ['returned', 'b'].map((op) =>
+          batcher.add(op).then(
+            () => 'ok',
+            () => 'failed',
+          ),
+        ),
+      );
+      await vi.runAllTimersAsync();
+      expect((await returned)[0]).toBe('failed');
+      expect(await batcher.add('c')).toBe('c');
+      expect(batcher.stats()).toMatchObject({ pending: 0, inFlight: 0 });
+    }
+  },
+);

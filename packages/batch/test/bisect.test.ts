@@ -255,6 +255,38 @@ test('operations aborted during the search are not sent, and when all are it end
   expect(batcher.stats()).toMatchObject({ pending: 0, inFlight: 0, groups: 0, orderingKeys: 0 });
 });
 
+test('an aborted operation that may have taken effect is sent again after an earlier one of its key, and close waits for it', async () => {
+  const recorder = new Recorder<number>();
+  const batcher = setUp(recorder.execute, { orderingKey: () => 'same' });
+  const controller = new AbortController();
+  const first = batcher.add(1);
+  const second = watch(batcher.add(2, { signal: controller.signal }));
+  await settle();
+  await recorder.call(0).fail(invalid(2));
+  controller.abort('enough');
+  const closing = watch(batcher.close());
+  await recorder.call(1).answer([1]);
+  expect(await first).toBe(1);
+  expect(second.outcome).toEqual({ status: 'rejected', reason: 'enough' });
+  expect(recorder.batches).toEqual([[1, 2], [1], [2]]);
+  expect(closing.outcome).toBeUndefined();
+  await recorder.call(2).answer([2]);
+  expect(closing.outcome).toEqual({ status: 'fulfilled', value: { unsent: [], unknown: [] } });
+  expect(batcher.stats()).toMatchObject({ succeeded: 1, withdrawn: 1, orderingKeys: 0 });
+});
+
+test('an operation at fault whose store throws something that is no error rejects with a BatchFailedError', async () => {
+  const execute = async (ops: readonly number[]): Promise<readonly number[]> => {
+    // oxlint-disable-next-line no-throw-literal
+    if (ops.includes(1)) throw 'no';
+    return ops;
+  };
+  const rejected = await statuses(
+    setUp(execute, { retry: { attempts: 1, isIdempotent: () => true } }).addMany(numbers(2)),
+  );
+  expect(rejected).toMatchObject([[1, { code: 'PERF_BATCH_FAILED', size: 1, cause: 'no' }]]);
+});
+
 test('close({ timeout }) during the search leaves nothing behind', async () => {
   const recorder = new Recorder<number>();
   const batcher = setUp(recorder.execute, { orderingKey: (op) => op % 4 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { CallCost } from '../src/call-cost.ts';
 import { FairShare } from '../src/fair-share.ts';
 import { ThroughputSizer } from '../src/throughput-sizer.ts';
 import { type Cost, type Sizing, bestFixed, simulate } from './store-simulation.ts';
@@ -6,10 +7,14 @@ import { type Cost, type Sizing, bestFixed, simulate } from './store-simulation.
 function sought(concurrency = 5): Sizing & { sizer: ThroughputSizer } {
   const sizer = new ThroughputSizer(10_000);
   const share = new FairShare(concurrency);
+  const costs = new CallCost();
   return {
     sizer,
-    limitFor: (waiting, pending) => share.limit(sizer.limitFor(waiting), waiting, pending),
-    record: (batch) => sizer.record(batch),
+    limitFor: (waiting, pending) => share.limit(sizer.limitFor(waiting), { waiting, pending }, costs.worthIt),
+    record: (batch) => {
+      sizer.record(batch);
+      costs.record(batch.size, batch.latency);
+    },
   };
 }
 
@@ -30,6 +35,8 @@ test.each([
   ['a burst of 20,000', { load: { waiting: 20_000, again: false }, operations: 20_000 }],
   ['a burst of 50,000', { load: { waiting: 50_000, again: false }, operations: 50_000 }],
   ['a steady load', STEADY],
+  ['100 callers', { load: { waiting: 100, again: true }, operations: 100_000 }],
+  ['200 callers', { load: { waiting: 200, again: true }, operations: 100_000 }],
   ['500 callers', { load: { waiting: 500, again: true }, operations: 100_000 }],
   ['1,000 callers', { load: { waiting: 1000, again: true }, operations: 100_000 }],
   ['2,000 callers', { load: { waiting: 2000, again: true }, operations: 100_000 }],
@@ -129,12 +136,42 @@ test('a batch too large for the store is halved, once for all that were under wa
 
 test('what is pending is shared out among the slots, and what is under way counts half when it gets less', () => {
   const share = new FairShare(5);
-  expect(share.limit(400, 1e6, 1e6)).toBe(400);
-  expect(share.limit(400, 500, 2100)).toBe(260);
-  expect(share.limit(400, 500, 2100)).toBe(260);
-  expect(share.limit(500, 500, 2200)).toBe(440);
-  // What is little goes together.
-  expect(share.limit(400, 90, 90)).toBe(100);
-  expect(share.limit(50, 90, 90)).toBe(50);
-  expect(new FairShare(Infinity).limit(400, 90, 90)).toBe(400);
+  const limit = (size: number, waiting: number, pending: number, worthIt?: number): number =>
+    share.limit(size, { waiting, pending }, worthIt);
+  expect(limit(400, 1e6, 1e6)).toBe(400);
+  expect(limit(400, 500, 2100)).toBe(260);
+  expect(limit(400, 500, 2100)).toBe(260);
+  expect(limit(500, 500, 2200)).toBe(440);
+  expect(new FairShare(Infinity).limit(400, { waiting: 90, pending: 90 }, 20)).toBe(400);
+});
+
+test('what is little goes together, as far as a call of its own is not worth it', () => {
+  const limit = (waiting: number, worthIt: number | undefined): number =>
+    new FairShare(5).limit(400, { waiting, pending: waiting }, worthIt);
+  expect([90, 200, 600].map((waiting) => limit(waiting, undefined))).toEqual([100, 100, 120]);
+  expect([5, 90, 200, 600].map((waiting) => limit(waiting, 20))).toEqual([20, 20, 40, 120]);
+  expect([90, 600].map((waiting) => limit(waiting, Infinity))).toEqual([100, 120]);
+});
+
+test('while the cost of a call is unknown, one of four batches that are shared out is halved to find out', () => {
+  const share = new FairShare(5);
+  const limits = Array.from({ length: 8 }, () => share.limit(200, { waiting: 200, pending: 200 }, undefined));
+  expect(limits).toEqual([100, 100, 100, 50, 100, 100, 100, 50]);
+});
+
+test('the cost of a call is a line through those lately', () => {
+  const costs = new CallCost();
+  for (let call = 0; call < 20; call++) costs.record(100, 11);
+  // All of one size: nobody can tell.
+  expect(costs.worthIt).toBeUndefined();
+  for (let call = 0; call < 20; call++) costs.record(50, 6);
+  expect(costs.worthIt).toBe(20);
+  costs.record(100, 11_000);
+  expect(costs.worthIt).toBeLessThan(60);
+  for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, call % 2 === 0 ? 101 : 51);
+  expect(costs.worthIt).toBe(2);
+  for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, 5);
+  expect(costs.worthIt).toBeGreaterThan(1000);
+  for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, call % 2 === 0 ? 1000 : 100);
+  expect(costs.worthIt).toBe(1);
 });

@@ -7,8 +7,9 @@ import { type State, apply, keyOf } from './store.ts';
  * Everything about a run that is not as promised; nothing when all is well.
  *
  * The sequential model: replay, in the order added, the operations the store has carried out at least once; for each key, or for all of them in strict
- * order. Every result a caller was given, and the state the store ends in, must be what that replay gives. One freedom is left: an operation that was carried
- * out in one attempt, and refused in its last, may or may not count; its caller was told that it failed.
+ * order. Every result a caller was given, and the state the store ends in, must be what that replay gives. Two freedoms are left: an operation that was carried
+ * out in one attempt, and refused in its last, may or may not count; its caller was told that it failed. And so may one with an unknown outcome in a batcher
+ * closed by force: it may have been carried out, then one before it again, and then not itself.
  */
 export function problemsOf(history: History, run: Run): string[] {
   return [
@@ -110,7 +111,8 @@ function replays(history: History, store: Run['store'], lane: readonly Trace[]):
     if (outcome?.status === 'fulfilled') {
       states = states.filter((state) => apply(state, key, op) === outcome.value);
     } else if (store.applied.has(op.id) && op.kind !== 'read') {
-      const without = store.refusedLast.has(op.id) ? states.map((state) => new Map(state)) : [];
+      const optional = store.refusedLast.has(op.id) || history.closeTimeout !== undefined;
+      const without = optional ? states.map((state) => new Map(state)) : [];
       for (const state of states) apply(state, key, op);
       states = [...states, ...without];
     }
