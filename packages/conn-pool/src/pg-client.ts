@@ -1,3 +1,5 @@
+import type { Emitter } from './kept-listeners.ts';
+
 /** What a statement gave, as far as the pool looks at it. */
 export interface PgAnswer {
   /** The command tag: `'SELECT'`, `'COMMIT'`, `'ROLLBACK'` … */
@@ -20,7 +22,7 @@ export interface PgClient {
 }
 
 /** What every client of `pg` 8 has, and its types do not tell. */
-export interface PgInternals {
+export interface PgInternals extends Emitter {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
   readonly ssl?: boolean | object | undefined;
@@ -40,12 +42,9 @@ export interface PgInternals {
   /** Whether the server has said that the last statement is over; an error is told before that. */
   readonly readyForQuery?: boolean | undefined;
   readonly connection: PgConnectionEvents;
-  query(query: unknown, values?: unknown): unknown;
+  query(query: unknown, values?: unknown, callback?: (error: unknown, result: unknown) => void): unknown;
   ref?(): void;
   unref?(): void;
-  listenerCount(event: string): number;
-  rawListeners(event: string): ((...args: unknown[]) => void)[];
-  removeListener(event: string, listener: (...args: unknown[]) => void): unknown;
 }
 
 /** The events of the protocol. */

@@ -62,6 +62,36 @@ export class PgClients<C extends PgClient> {
     });
   }
 
+  /** Runs one statement, with a callback: what is asked most goes the shortest way. */
+  async query(config: unknown, values: unknown, options: AcquireOptions | undefined): Promise<unknown> {
+    const lease = await this.acquire(options);
+    const client = lease.connection;
+    this.#tell('acquire', client);
+    try {
+      return await new Promise((resolve, reject) => {
+        const answered = (error: unknown, result: unknown): void => {
+          if (error !== null && error !== undefined) {
+            reject(error as Error);
+            return;
+          }
+          // A statement whose values could not be written is called back twice.
+          if (lease.ended) return;
+          lease.release();
+          this.#tell('release', undefined, client);
+          resolve(result);
+        };
+        internalsOf(client).query(config, values, answered);
+      });
+    } catch (error) {
+      if (this.#isOver(error, undefined)) lease.discard(error);
+      else lease.release();
+      this.#tell('release', error, client);
+      // Otherwise it would lead to the parser of the protocol, and not to who asked.
+      if (error instanceof Error) Error.captureStackTrace(error);
+      throw error;
+    }
+  }
+
   /** Runs `work` on a client until it settles, or the signal aborts: what the client is busy with then, it does not end well. */
   async hold<R>(options: AcquireOptions | undefined, work: (lease: Lease<C>) => R | PromiseLike<R>): Promise<R> {
     const lease = await this.acquire(options);

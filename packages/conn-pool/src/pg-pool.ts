@@ -224,10 +224,10 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   async #query(config: unknown, values: unknown, options: AcquireOptions): Promise<unknown> {
     if (typeof config === 'function') throw new TypeError('query() takes a statement first, got a function');
     if (options !== NO_OPTIONS) checkOptions('query()', options, ACQUIRE_OPTIONS);
+    if (options.signal === undefined && !isSubmittable(config)) return this.#clients.query(config, values, options);
     return this.#clients.hold(options, ({ connection }) => {
       const client = internalsOf(connection);
-      if (isSubmittable(config)) return submitted(client, config);
-      return client.query(config, values) as Promise<unknown>;
+      return isSubmittable(config) ? submitted(client, config) : (client.query(config, values) as Promise<unknown>);
     });
   }
 }

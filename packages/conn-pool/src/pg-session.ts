@@ -1,5 +1,6 @@
 import { startTimer } from '@perf/core';
 import { cancelStatement } from './pg-cancel.ts';
+import { KeptListeners } from './kept-listeners.ts';
 import { type PgClient, type PgInternals, cutOff, internalsOf, pendingQueries } from './pg-client.ts';
 import { PgClientUnfitError } from './pg-errors.ts';
 import type { CreateContext } from './options.ts';
@@ -23,8 +24,7 @@ export class PgSession {
   #status: string | undefined;
   /** Whether there was a `LISTEN` since the last reset. */
   #listens = false;
-  /** The listeners that stay. */
-  #kept: ReadonlyMap<string, readonly unknown[]> = new Map();
+  #listeners: KeptListeners | undefined;
 
   /** Whether it belongs to a caller, who hears of its errors from the statements. */
   lent = false;
@@ -66,12 +66,12 @@ export class PgSession {
       signal.removeEventListener('abort', onAbort);
     }
     this.#listens = false;
-    this.#kept = new Map(EVENTS.map((event) => [event, this.#internals.rawListeners(event)]));
+    this.#listeners = new KeptListeners(this.#internals, EVENTS);
   }
 
   /** Clears what a caller left behind; returns a promise only if there is something to wait for. @throws PgClientUnfitError */
   reset(mode: PgReset): Promise<void> | undefined {
-    this.#removeListeners();
+    this.#listeners?.restore();
     this.#checkFit();
     // Callers that do not wait for their last statement have it done all the same; and an error is told before its statement is over.
     if (!this.#isReady()) return this.#ready().then(() => this.#clear(mode));
@@ -143,15 +143,5 @@ export class PgSession {
       connection.on('readyForQuery', onReady);
       connection.on('end', onEnd);
     });
-  }
-
-  #removeListeners(): void {
-    for (const event of EVENTS) {
-      const kept = this.#kept.get(event) ?? [];
-      if (this.#internals.listenerCount(event) === kept.length) continue;
-      for (const listener of this.#internals.rawListeners(event)) {
-        if (!kept.includes(listener)) this.#internals.removeListener(event, listener);
-      }
-    }
   }
 }

@@ -1,0 +1,91 @@
+import { pgPool } from '@perf/conn-pool/pg';
+import { startPostgres } from '@perf/testkit';
+import { Client, Pool } from 'pg';
+import type { Comparison, Contender } from '../comparison.ts';
+
+const MAX = 10;
+const ACCOUNTS = 1_000;
+
+/** What both pools have: that of `pg.Pool`. */
+interface PgPoolLike {
+  connect(): Promise<{
+    query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+    release(error?: boolean): void;
+  }>;
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  end(): Promise<unknown>;
+}
+
+/** One piece of work with the pool; gives how many rows it has seen. */
+type Work = (pool: PgPoolLike, id: number) => Promise<number>;
+
+const select: Work = async (pool, id) => {
+  const { rows } = await pool.query('select balance from accounts where id = $1', [id]);
+  return rows.length;
+};
+
+/** As pgbench's simplest transactions: read, change, write down, in one transaction on one connection. */
+const transfer: Work = async (pool, id) => {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await client.query('update accounts set balance = balance + 1 where id = $1', [id]);
+    const { rows } = await client.query('select balance from accounts where id = $1', [id]);
+    await client.query('insert into history (account) values ($1)', [id]);
+    await client.query('commit');
+    client.release();
+    return rows.length;
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
+};
+
+/** `workers` loops, each with accounts of its own, so that none waits for another's lock. */
+async function contenders(work: Work, workers: number): Promise<Contender[]> {
+  const server = await startPostgres({ shared_buffers: '64MB' });
+  const setup = new Client(server.url);
+  await setup.connect();
+  await setup.query('create table accounts (id int primary key, balance int not null)');
+  await setup.query('create table history (account int not null)');
+  await setup.query('insert into accounts select i, 0 from generate_series(0, $1::int - 1) i', [ACCOUNTS]);
+  await setup.end();
+  const connectionString = server.url;
+  const pools: { name: string; ours: boolean; pool: PgPoolLike }[] = [
+    { name: '@perf/conn-pool/pg', ours: true, pool: pgPool({ Client, connectionString, max: MAX }) },
+    { name: 'pg.Pool', ours: false, pool: new Pool({ connectionString, max: MAX }) },
+  ];
+  let open = pools.length;
+  return pools.map(({ name, ours, pool }) => ({
+    name,
+    ours,
+    run: async (iterations) => {
+      const share = Math.ceil(iterations / workers);
+      const loop = async (worker: number): Promise<number> => {
+        let rows = 0;
+        for (let i = 0; i < share; i++) rows += await work(pool, (worker + i * workers) % ACCOUNTS);
+        return rows;
+      };
+      const counts = await Promise.all(Array.from({ length: workers }, (_, worker) => loop(worker)));
+      return counts.reduce((sum, count) => sum + count, 0);
+    },
+    close: async () => {
+      await pool.end();
+      if (--open === 0) await server.stop();
+    },
+  }));
+}
+
+const WORK: readonly (readonly [title: string, unit: string, work: Work])[] = [
+  ['one select by key', 'statement', select],
+  ['one transaction of update, select and insert', 'transaction', transfer],
+];
+
+export const connPoolPg: readonly Comparison[] = WORK.flatMap(([title, unit, work]) =>
+  [1, 10, 100].map((workers) => ({
+    package: 'conn-pool',
+    title: `PostgreSQL, ${MAX} connections: ${title}, ${workers} at a time`,
+    unit,
+    contenders: () => contenders(work, workers),
+  })),
+);
