@@ -1,68 +1,120 @@
-import { Alarm } from './alarm.ts';
 import { Connector } from './connector.ts';
-import { reportLeak, stackOf } from './leak-watch.ts';
+import { ConnectionEvictedError } from './errors.ts';
+import { Housekeeper } from './housekeeper.ts';
+import { Lease, type Lender } from './lease.ts';
 import { lifetimeFrom } from './lifetime.ts';
 import { LinkedList } from './linked-list.ts';
+import type { Loan } from './loan.ts';
+import { Loans } from './loans.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
-import type { Settings } from './options.ts';
-import type { Slot } from './slot.ts';
+import type { Bounds, Settings } from './options.ts';
+import { Sharing } from './sharing.ts';
+import { Slot, type SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
-import { type Counters, zeroCounters } from './stats.ts';
-import { upkeep } from './upkeep.ts';
+import type { Counters } from './stats.ts';
+import type { TurnClock } from './turn-clock.ts';
+import { heardFrom } from './upkeep.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
-/** Those the connections are for. */
-export interface Customers<C> {
-  /** How many wait. */
-  readonly waiting: number;
-  /** Lends `slot` to the one that is next; called only while somebody waits. */
-  serve(slot: Slot<C>): void;
+/** What a {@link Stock} works with. */
+export interface StockParts<C> {
+  readonly settings: Settings<C>;
+  readonly turn: TurnClock;
+  readonly metrics: PoolMetrics;
+  readonly counters: Counters;
+  /** Those the connections are for. */
+  readonly room: WaitingRoom<C>;
   /** Connections came or went. */
-  changed(): void;
+  readonly onChanged: () => void;
+  /** A connection could not be created. */
+  readonly onCreateFailed: (error: unknown) => void;
 }
 
+/** The states of a connection that serves, or could. */
+const SERVING: ReadonlySet<SlotState> = new Set(['idle', 'validating', 'lent', 'resetting']);
+
 /**
- * The connections of a pool: opens, checks, keeps and ends them, and offers each that is free to the customers.
+ * The connections of a pool: opens, checks, keeps and ends them, and lends each that is free to whoever is next.
  *
- * Two rules hold whenever none of its methods runs: while somebody waits no connection is idle that could be lent; and whatever frees
+ * Two rules hold whenever none of its methods runs: while somebody waits there is no connection that could be lent; and whatever frees
  * a place or a connection ends in {@link Stock.pump}, so that no wake-up is lost.
  */
-export class Stock<C> {
+export class Stock<C> implements Lender<C> {
   readonly slots: Slots<C> = new Slots();
-  readonly counters: Counters = zeroCounters();
+  readonly counters: Counters;
   readonly connector: Connector<C>;
   readonly #settings: Settings<C>;
-  readonly #customers: Customers<C>;
+  readonly #room: WaitingRoom<C>;
+  readonly #turn: TurnClock;
   readonly #metrics: PoolMetrics;
+  readonly #onChanged: () => void;
+  readonly #loans: Loans;
+  /** Only where a connection serves several leases at once. */
+  readonly #sharing: Sharing<C> | undefined;
+  /** As in the waiting room: it keeps what V8 has learned of leases. */
+  readonly #specimen: Lease<C>;
   readonly #opener: Opener<C>;
-  readonly #alarm: Alarm = new Alarm(() => this.#keepUp());
   /** In the order they became idle. */
   readonly #idle = new LinkedList<Slot<C>>();
+  readonly #housekeeper: Housekeeper<C>;
   readonly #tracksIdle: boolean;
-  readonly #watchesLeaks: boolean;
-  #min: number;
+  #bounds: Bounds;
   #keepsIdle = true;
+  #paused = false;
   #pumping = false;
   #pumpAgain = false;
 
-  constructor(settings: Settings<C>, customers: Customers<C>, metrics: PoolMetrics) {
+  constructor({ settings, room, turn, metrics, counters, onChanged, onCreateFailed }: StockParts<C>) {
     this.#settings = settings;
-    this.#customers = customers;
+    this.#room = room;
+    this.#turn = turn;
     this.#metrics = metrics;
-    this.#min = settings.min;
+    this.counters = counters;
+    this.#onChanged = onChanged;
+    this.#bounds = { min: settings.min, max: settings.max };
     this.#tracksIdle = settings.validate !== undefined || settings.idleTimeout < Infinity;
-    this.#watchesLeaks = settings.leakThreshold < Infinity;
+    this.#loans = new Loans({ settings, metrics, counters });
+    this.#sharing = settings.maxLeasesPerConnection > 1 ? new Sharing(settings) : undefined;
+    this.#specimen = new Lease<C>(this, new Slot(), undefined);
     this.connector = new Connector(settings);
-    const { slots, connector, counters } = this;
+    const { slots, connector } = this;
     this.#opener = new Opener<C>({
       settings,
       slots,
       connector,
       counters,
       onOpened: (slot, took) => this.#opened(slot, took),
+      onFailed: onCreateFailed,
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
+    this.#housekeeper = new Housekeeper<C>({
+      settings,
+      slots,
+      idle: this.#idle,
+      connector,
+      turn,
+      bounds: () => this.#kept(),
+      onSurplus: (slot) => this.#end(slot),
+      onProbed: (slot, healthy) => this.#probed(slot, healthy),
+      onDone: () => this.pump(),
+    });
+    turn.onLook((now) => this.#looked(now));
+  }
+
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  /** How many connections are kept, and how many there may be. */
+  get bounds(): Bounds {
+    return this.#bounds;
+  }
+
+  /** Whether nothing is lent and nothing opened. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** The last error of `create`, while the peer cannot be reached. */
@@ -70,13 +122,20 @@ export class Stock<C> {
     return this.#opener.lastError;
   }
 
-  /** Takes an idle connection that may be lent now. Validates those that were idle for long; one whose validation takes time is offered when it is over. */
+  /**
+   * Takes a connection that may be lent now. Validates those that were idle for long; one whose validation takes time is offered when it
+   * is over.
+   */
   take(): Slot<C> | undefined {
-    const { order } = this.#settings;
-    for (;;) {
+    if (this.#sharing === undefined || this.#paused) return this.#takeIdle();
+    return this.#sharing.pick() ?? this.#takeIdle();
+  }
+
+  #takeIdle(): Slot<C> | undefined {
+    const { order, validate } = this.#settings;
+    while (!this.#paused) {
       const slot = order === 'lifo' ? this.#idle.pop() : this.#idle.shift();
-      if (slot === undefined) return undefined;
-      if (!this.#needsValidation(slot)) return slot;
+      if (slot === undefined || validate === undefined || !this.#needsValidation(slot)) return slot;
       this.slots.move(slot, 'validating');
       const healthy = this.connector.validate(slot.connection as C);
       if (typeof healthy !== 'boolean') {
@@ -85,28 +144,28 @@ export class Stock<C> {
       }
       // The callback may have called the pool, or told that the connection is lost.
       if (slot.state !== 'validating') continue;
-      if (healthy) return slot;
-      this.#end(slot);
+      if (healthy && !this.#paused) return slot;
+      this.#checked(slot, healthy);
     }
+    return undefined;
   }
 
-  /** Marks `slot`, which `take()` or `serve()` gave, as lent. */
-  lend(slot: Slot<C>, trace: Error | undefined): void {
-    this.slots.move(slot, 'lent');
+  /** Lends `slot`, which `take()` gave, or which is free and good. @param trace where it was asked for, if leaks are watched */
+  lend(slot: Slot<C>, trace: Error | undefined): Lease<C> {
+    this.slots.lend(slot);
     this.counters.acquired++;
-    if (!this.#watchesLeaks && !this.#metrics.timesUse) return;
-    const now = this.#settings.clock.now();
-    slot.lentAt = now;
-    slot.trace = trace;
-    slot.leakReported = false;
-    if (this.#watchesLeaks) this.#alarm.set(now + this.#settings.leakThreshold, now);
+    slot.leases++;
+    this.#sharing?.update(slot);
+    return new Lease<C>(this, slot, this.#loans.begin(trace));
   }
 
-  /** The lease of `slot` has ended. */
-  takeBack(slot: Slot<C>): void {
-    this.#leaseEnded(slot);
+  /** A lease of `slot` has ended. */
+  takeBack(slot: Slot<C>, loan: Loan | undefined): void {
+    if (loan !== undefined) this.#loans.end(loan);
     slot.uses++;
     this.#opener.proven();
+    if (slot.uses >= this.#settings.maxUses) slot.lost = true;
+    if (this.#isSharedOn(slot)) return;
     if (slot.lost || slot.retiring) {
       this.#end(slot);
       return;
@@ -121,10 +180,18 @@ export class Stock<C> {
     else void fit.then((answer) => this.#checked(slot, answer));
   }
 
-  discard(slot: Slot<C>, reason: unknown): void {
-    this.#leaseEnded(slot);
+  discard(slot: Slot<C>, loan: Loan | undefined, reason: unknown): void {
+    if (loan !== undefined) this.#loans.end(loan);
+    this.#dies(slot, reason);
+    // Asked, `isFailover` may have called the pool, and closed it by force.
+    if (slot.state === 'lent' && !this.#isSharedOn(slot)) this.#end(slot);
     if (reason !== undefined) this.connector.report(reason, 'use');
-    this.#end(slot);
+  }
+
+  /** Somebody has begun to wait. */
+  meet(): void {
+    // As most often when a busy pool is asked: the only thing to do is to wait.
+    if (this.#idle.size > 0 || this.slots.size < this.#bounds.max) this.pump();
   }
 
   /** Gives what is free to those who wait, and opens what is missing. */
@@ -135,11 +202,12 @@ export class Stock<C> {
     this.#pumping = true;
     while (this.#pumpAgain) {
       this.#pumpAgain = false;
+      if (this.#paused) break;
       this.#serveFromIdle();
-      this.#opener.meet(this.#customers.waiting, this.#min);
+      this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
     }
     this.#pumping = false;
-    this.#customers.changed();
+    this.#onChanged();
   }
 
   /** Ends every idle connection. Returns how many. */
@@ -149,60 +217,166 @@ export class Stock<C> {
     return idle.length;
   }
 
+  /** Ends every connection made until now, the lent ones when they come back. Returns how many. */
+  evictAll(): number {
+    let evicted = 0;
+    // First, since each connection that goes makes room for a new one, which is to stay.
+    this.#opener.giveUp(new ConnectionEvictedError());
+    for (const slot of this.slots) {
+      if (slot.lost || !SERVING.has(slot.state)) continue;
+      evicted++;
+      slot.lost = true;
+      this.#endUnlessLent(slot);
+    }
+    this.pump();
+    return evicted;
+  }
+
+  resize(bounds: Bounds): void {
+    this.#bounds = bounds;
+    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.shift() as Slot<C>);
+    const excess = this.slots.staying - bounds.max;
+    if (excess > 0) this.#opener.giveUp(new ConnectionEvictedError(), excess);
+    this.#housekeeper.keepUp();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#housekeeper.keepUp();
+  }
+
   /** From now on no connection is kept for later. */
   windDown(): void {
     this.#keepsIdle = false;
-    this.#min = 0;
     this.evictIdle();
   }
 
   /** Ends the creates that nobody waits for. */
   giveUpCreates(reason: unknown): void {
-    this.#opener.giveUpAll(reason);
+    this.#opener.giveUp(reason);
   }
 
   /** Ends every connection, the lent ones too. */
   endAll(): void {
-    for (const slot of this.slots) {
-      const { state } = slot;
-      if (state === 'idle' || state === 'validating' || state === 'lent' || state === 'resetting') this.#end(slot);
-    }
+    for (const slot of this.slots) if (SERVING.has(slot.state)) this.#end(slot);
   }
 
   stop(): void {
-    this.#alarm.clear();
+    this.#housekeeper.stop();
     this.#opener.stop();
+    this.#loans.stop();
   }
 
-  /** After this, each who waits has a validation under way, or nothing is idle. */
+  /** After this, each who waits has a validation under way, or nothing is free. */
   #serveFromIdle(): void {
-    while (this.#idle.size > 0 && this.#customers.waiting > this.slots.count('validating')) {
-      const slot = this.take();
+    this.#serveFromShared();
+    const { maxLeasesPerConnection } = this.#settings;
+    const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
+    // Asked each time whether it is paused: `validate` may pause it.
+    while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
+      const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }
   }
 
   #needsValidation(slot: Slot<C>): boolean {
-    const { validate, validateAfterIdle, clock } = this.#settings;
-    return validate !== undefined && clock.now() - slot.idleSince >= validateAfterIdle;
+    const { validateAfterIdle, clock } = this.#settings;
+    if (validateAfterIdle === 0) return true;
+    // Not known since when: since a moment ago, in this turn of the event loop.
+    return slot.idleSince < Infinity && clock.now() - heardFrom(slot) >= validateAfterIdle;
+  }
+
+  /** What the pool is to keep up now, and may have. */
+  #kept(): Bounds {
+    return this.#keepsIdle && !this.#paused ? this.#bounds : { min: 0, max: this.#bounds.max };
+  }
+
+  /** Whether there are more connections than there may be since a resize. */
+  #isCrowded(): boolean {
+    return this.slots.staying > this.#bounds.max;
   }
 
   /** A connection is free, and good: to whoever waits, or idle. */
   #offer(slot: Slot<C>): void {
-    if (this.#customers.waiting > 0) {
-      this.#customers.serve(slot);
+    if (this.#isCrowded()) {
+      this.#end(slot);
+      return;
+    }
+    if (this.#room.size > 0 && !this.#paused) {
+      this.#serve(slot);
+      // Whoever is next gets what it has left.
+      if (this.#sharing !== undefined) this.#serveFromShared();
       return;
     }
     if (!this.#keepsIdle || slot.lost || slot.retiring) {
       this.#end(slot);
       return;
     }
-    this.slots.move(slot, 'idle');
+    this.slots.park(slot);
     this.#idle.push(slot);
     if (!this.#tracksIdle) return;
-    const now = this.#settings.clock.now();
+    const now = this.#turn.read();
     slot.idleSince = now;
-    this.#alarm.set(now + this.#settings.idleTimeout, now);
+    if (now < Infinity) this.#watchIdle(slot, now);
+  }
+
+  #watchIdle(slot: Slot<C>, now: number): void {
+    this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
+  }
+
+  /** Those that became idle without knowing when did no later than `now`. */
+  #looked(now: number): void {
+    if (!this.#tracksIdle) return;
+    for (let slot = this.#idle.last; slot?.idleSince === Infinity; slot = slot.previous) {
+      slot.idleSince = now;
+      this.#watchIdle(slot, now);
+    }
+  }
+
+  /** Lends `slot` to the one that is next. */
+  #serve(slot: Slot<C>): void {
+    const waiter = this.#room.next();
+    if (waiter !== undefined) waiter.resolve(this.lend(slot, waiter.terms?.trace));
+  }
+
+  #serveFromShared(): void {
+    if (this.#sharing === undefined) return;
+    while (this.#room.size > 0 && !this.#paused) {
+      const slot = this.#sharing.pick();
+      if (slot === undefined) return;
+      this.#serve(slot);
+    }
+  }
+
+  /** A lease of `slot` has ended. Whether there are more. */
+  #isSharedOn(slot: Slot<C>): boolean {
+    slot.leases--;
+    if (this.#sharing === undefined) return false;
+    this.#sharing.update(slot);
+    if (slot.leases === 0) return false;
+    this.#serveFromShared();
+    return true;
+  }
+
+  /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
+  #probed(slot: Slot<C>, healthy: boolean): void {
+    const isWanted = this.#room.size > 0 && !this.#paused;
+    if (!healthy || isWanted || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
+      this.#checked(slot, healthy);
+      return;
+    }
+    this.slots.move(slot, 'idle');
+    let next: Slot<C> | undefined;
+    for (const each of this.#idle) {
+      if (each.idleSince <= slot.idleSince) continue;
+      next = each;
+      break;
+    }
+    this.#idle.insertBefore(next, slot);
   }
 
   #checked(slot: Slot<C>, fit: boolean): void {
@@ -214,36 +388,44 @@ export class Stock<C> {
   #opened(slot: Slot<C>, took: number): void {
     const { maxLifetime, clock } = this.#settings;
     this.#metrics.created(took);
+    this.#housekeeper.pace(slot);
     if (maxLifetime < Infinity) {
       const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
       slot.retireAt = retireAt;
       slot.dieAt = dieAt;
-      this.#alarm.set(retireAt, clock.now());
+      this.#housekeeper.callAt(retireAt, clock.now());
     }
     this.#offer(slot);
-    if (this.slots.retiring > 0) this.#keepUp();
+    if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
   }
 
   #lost(slot: Slot<C>, reason: unknown): void {
     if (slot.lost || slot.state === 'destroying' || slot.state === 'gone') return;
-    slot.lost = true;
-    this.connector.report(reason, 'connection');
+    // The waits first: `onError` may ask for the next connection at once.
     if (isLostEarly(slot, this.#settings.clock.now())) this.#opener.lostEarly(reason);
-    if (slot.state !== 'lent') this.#end(slot);
+    this.#dies(slot, reason);
+    this.#endUnlessLent(slot);
+    this.connector.report(reason, 'connection');
   }
 
-  #leaseEnded(slot: Slot<C>): void {
-    if (Number.isNaN(slot.lentAt)) return;
-    this.#metrics.used(this.#settings.clock.now() - slot.lentAt);
-    slot.lentAt = NaN;
-    slot.trace = undefined;
+  /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
+  #dies(slot: Slot<C>, reason: unknown): void {
+    const first = !slot.lost;
+    slot.lost = true;
+    if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
+  }
+
+  /** A lent one goes when its lease ends. */
+  #endUnlessLent(slot: Slot<C>): void {
+    if (slot.state !== 'lent' && SERVING.has(slot.state)) this.#end(slot);
   }
 
   /** Takes a connection out of service and destroys it; its place is free when that is done. */
   #end(slot: Slot<C>): void {
     if (slot.state === 'idle') this.#idle.remove(slot);
     this.slots.condemn(slot);
+    if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
     const pending = this.connector.destroy(slot.connection as C);
     slot.connection = undefined;
     if (pending === undefined) this.#gone(slot);
@@ -254,24 +436,5 @@ export class Stock<C> {
     this.slots.remove(slot);
     this.counters.destroyed++;
     this.pump();
-  }
-
-  /** What time brings: connections grow old or superfluous, leases become leaks. */
-  #keepUp(): void {
-    const { clock, max, idleTimeout, leakThreshold } = this.#settings;
-    const now = clock.now();
-    const rules = { now, min: this.#min, max, idleTimeout, leakThreshold };
-    const { surplus, leaks, next } = upkeep(this.slots, this.#idle, rules);
-    this.#alarm.set(next, now);
-    for (const slot of leaks) this.#leaked(slot, now);
-    for (const slot of surplus) if (slot.state === 'idle') this.#end(slot);
-    this.pump();
-  }
-
-  #leaked(slot: Slot<C>, now: number): void {
-    const { name, onLeak } = this.#settings;
-    slot.leakReported = true;
-    this.counters.leaks++;
-    reportLeak({ pool: name, heldFor: now - slot.lentAt, stack: stackOf(slot.trace) }, onLeak);
   }
 }

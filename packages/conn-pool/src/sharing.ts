@@ -1,0 +1,50 @@
+import { LinkedList } from './linked-list.ts';
+import type { Settings } from './options.ts';
+import type { Slot } from './slot.ts';
+
+/** The lent connections that have room for one more lease, where a connection serves several at once. */
+export class Sharing<C> {
+  readonly #limit: number;
+  readonly #maxUses: number;
+  readonly #packs: boolean;
+  /** Those with room, in the order they got it. */
+  readonly #open = new LinkedList<Slot<C>>();
+
+  constructor(settings: Pick<Settings<unknown>, 'maxLeasesPerConnection' | 'maxUses' | 'order'>) {
+    this.#limit = settings.maxLeasesPerConnection;
+    this.#maxUses = settings.maxUses;
+    this.#packs = settings.order === 'lifo';
+  }
+
+  /**
+   * The connection to serve one more: the same until it is full, so that the others get idle and go (`'lifo'`, O(1)), or the one with the fewest
+   * leases (`'fifo'`, O(connections)).
+   */
+  pick(): Slot<C> | undefined {
+    let best: Slot<C> | undefined;
+    for (const slot of this.#open) {
+      // Its time is over, which nobody tells this list.
+      if (slot.lost || slot.retiring || slot.uses + slot.leases >= this.#maxUses) this.#shut(slot);
+      else if (best === undefined || slot.leases < best.leases) best = slot;
+      if (best !== undefined && this.#packs) break;
+    }
+    return best;
+  }
+
+  /** The number of leases of `slot`, which is lent, has changed. */
+  update(slot: Slot<C>): void {
+    const isOpen = slot.leases > 0 && slot.leases < this.#limit;
+    if (isOpen === slot.hasRoom) return;
+    if (!isOpen) {
+      this.#shut(slot);
+      return;
+    }
+    slot.hasRoom = true;
+    this.#open.push(slot);
+  }
+
+  #shut(slot: Slot<C>): void {
+    slot.hasRoom = false;
+    this.#open.remove(slot);
+  }
+}
