@@ -263,21 +263,12 @@ export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C
     isFailover: options.isFailover,
     onError: options.onError,
     onLeak: options.onLeak,
+    onCreateError: options.onCreateError ?? 'retry',
     min: options.min ?? 0,
     max: options.max,
     maxWaiting: options.maxWaiting ?? Infinity,
     maxConcurrentCreates: options.maxConcurrentCreates ?? 4,
-    acquireTimeout: options.acquireTimeout ?? 30_000,
-    createTimeout: options.createTimeout ?? 10_000,
-    validateTimeout: options.validateTimeout ?? 5_000,
-    destroyTimeout: options.destroyTimeout ?? 5_000,
-    onCreateError: options.onCreateError ?? 'retry',
-    validateAfterIdle: options.validateAfterIdle ?? 500,
-    keepaliveInterval: options.keepaliveInterval ?? Infinity,
-    idleTimeout: options.idleTimeout ?? 60_000,
-    maxLifetime: options.maxLifetime ?? 1_800_000,
     maxUses: options.maxUses ?? Infinity,
-    leakThreshold: options.leakThreshold ?? Infinity,
     maxLeasesPerConnection: options.maxLeasesPerConnection ?? 1,
     detectDeadlocks: options.detectDeadlocks ?? false,
     order: options.order ?? 'lifo',
@@ -285,6 +276,28 @@ export function resolveOptions<C>(options: ConnectionPoolOptions<C>): Settings<C
     name: options.name ?? 'conn-pool',
     metricPrefix: options.metricPrefix ?? 'db.client.connection',
     durationMetric: options.durationMetric,
+    ...durationsOf(options),
+  };
+}
+
+type Durations =
+  | `${'acquire' | 'create' | 'validate' | 'destroy' | 'idle'}Timeout`
+  | 'validateAfterIdle'
+  | 'keepaliveInterval'
+  | 'maxLifetime'
+  | 'leakThreshold';
+
+function durationsOf<C>(options: ConnectionPoolOptions<C>): Pick<Settings<C>, Durations> {
+  return {
+    acquireTimeout: options.acquireTimeout ?? 30_000,
+    createTimeout: options.createTimeout ?? 10_000,
+    validateTimeout: options.validateTimeout ?? 5_000,
+    destroyTimeout: options.destroyTimeout ?? 5_000,
+    validateAfterIdle: options.validateAfterIdle ?? 500,
+    keepaliveInterval: options.keepaliveInterval ?? Infinity,
+    idleTimeout: options.idleTimeout ?? 60_000,
+    maxLifetime: options.maxLifetime ?? 1_800_000,
+    leakThreshold: options.leakThreshold ?? Infinity,
   };
 }
 

@@ -1,6 +1,7 @@
 import { LinkedList } from './linked-list.ts';
 import type { Settings } from './options.ts';
 import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 /** The lent connections that have room for one more lease, where a connection serves several at once. */
 export class Sharing<C> {
@@ -41,6 +42,17 @@ export class Sharing<C> {
     }
     slot.hasRoom = true;
     this.#open.push(slot);
+  }
+
+  /**
+   * There may be no more than `max` connections from now on. One that always has a lease would never be given back: those with the fewest get
+   * no more.
+   */
+  shed(slots: Slots<C>, max: number): void {
+    const lent = [...slots].filter((slot) => slot.state === 'lent' && !slot.lost);
+    const leaving = slots.count('lent') - lent.length;
+    const excess = Math.max(0, slots.staying - leaving - max);
+    for (const slot of lent.toSorted((a, b) => a.leases - b.leases).slice(0, excess)) slot.lost = true;
   }
 
   #shut(slot: Slot<C>): void {

@@ -1,20 +1,18 @@
 import { Connector } from './connector.ts';
 import { ConnectionEvictedError } from './errors.ts';
 import { Housekeeper } from './housekeeper.ts';
-import { Lease, type Lender } from './lease.ts';
+import { IdleShelf } from './idle-shelf.ts';
+import type { Lease, Lender } from './lease.ts';
+import { Lending } from './lending.ts';
 import { lifetimeFrom } from './lifetime.ts';
-import { LinkedList } from './linked-list.ts';
 import type { Loan } from './loan.ts';
-import { Loans } from './loans.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
 import type { Bounds, Settings } from './options.ts';
-import { Sharing } from './sharing.ts';
-import { Slot, type SlotState } from './slot.ts';
+import type { Slot, SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
 import type { Counters } from './stats.ts';
 import type { TurnClock } from './turn-clock.ts';
-import { heardFrom } from './upkeep.ts';
 import type { WaitingRoom } from './waiting-room.ts';
 
 /** What a {@link Stock} works with. */
@@ -46,61 +44,45 @@ export class Stock<C> implements Lender<C> {
   readonly connector: Connector<C>;
   readonly #settings: Settings<C>;
   readonly #room: WaitingRoom<C>;
-  readonly #turn: TurnClock;
   readonly #metrics: PoolMetrics;
   readonly #onChanged: () => void;
-  readonly #loans: Loans;
-  /** Only where a connection serves several leases at once. */
-  readonly #sharing: Sharing<C> | undefined;
-  /** As in the waiting room: it keeps what V8 has learned of leases. */
-  readonly #specimen: Lease<C>;
+  readonly #lending: Lending<C>;
+  readonly #idle: IdleShelf<C>;
   readonly #opener: Opener<C>;
-  /** In the order they became idle. */
-  readonly #idle = new LinkedList<Slot<C>>();
   readonly #housekeeper: Housekeeper<C>;
-  readonly #tracksIdle: boolean;
   #bounds: Bounds;
   #keepsIdle = true;
   #paused = false;
   #pumping = false;
   #pumpAgain = false;
 
-  constructor({ settings, room, turn, metrics, counters, onChanged, onCreateFailed }: StockParts<C>) {
+  constructor(parts: StockParts<C>) {
+    const { settings, room, metrics, counters, onChanged, onCreateFailed } = parts;
     this.#settings = settings;
     this.#room = room;
-    this.#turn = turn;
     this.#metrics = metrics;
     this.counters = counters;
     this.#onChanged = onChanged;
     this.#bounds = { min: settings.min, max: settings.max };
-    this.#tracksIdle = settings.validate !== undefined || settings.idleTimeout < Infinity;
-    this.#loans = new Loans({ settings, metrics, counters });
-    this.#sharing = settings.maxLeasesPerConnection > 1 ? new Sharing(settings) : undefined;
-    this.#specimen = new Lease<C>(this, new Slot(), undefined);
     this.connector = new Connector(settings);
-    const { slots, connector } = this;
+    const common = { ...parts, slots: this.slots, connector: this.connector };
+    this.#lending = new Lending<C>({ ...common, lender: this, isPaused: () => this.#paused });
+    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#watchIdle(slot, now) });
     this.#opener = new Opener<C>({
-      settings,
-      slots,
-      connector,
-      counters,
+      ...common,
       onOpened: (slot, took) => this.#opened(slot, took),
       onFailed: onCreateFailed,
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
     this.#housekeeper = new Housekeeper<C>({
-      settings,
-      slots,
-      idle: this.#idle,
-      connector,
-      turn,
+      ...common,
+      idle: this.#idle.list,
       bounds: () => this.#kept(),
       onSurplus: (slot) => this.#end(slot),
       onProbed: (slot, healthy) => this.#probed(slot, healthy),
       onDone: () => this.pump(),
     });
-    turn.onLook((now) => this.#looked(now));
   }
 
   get name(): string {
@@ -127,15 +109,13 @@ export class Stock<C> implements Lender<C> {
    * is over.
    */
   take(): Slot<C> | undefined {
-    if (this.#sharing === undefined || this.#paused) return this.#takeIdle();
-    return this.#sharing.pick() ?? this.#takeIdle();
+    return (this.#paused ? undefined : this.#lending.share()) ?? this.#takeIdle();
   }
 
   #takeIdle(): Slot<C> | undefined {
-    const { order, validate } = this.#settings;
     while (!this.#paused) {
-      const slot = order === 'lifo' ? this.#idle.pop() : this.#idle.shift();
-      if (slot === undefined || validate === undefined || !this.#needsValidation(slot)) return slot;
+      const slot = this.#idle.take();
+      if (slot === undefined || !this.#idle.isStale(slot)) return slot;
       this.slots.move(slot, 'validating');
       const healthy = this.connector.validate(slot.connection as C);
       if (typeof healthy !== 'boolean') {
@@ -150,22 +130,22 @@ export class Stock<C> implements Lender<C> {
     return undefined;
   }
 
-  /** Lends `slot`, which `take()` gave, or which is free and good. @param trace where it was asked for, if leaks are watched */
+  /** Lends `slot`, which `take()` gave. @param trace where it was asked for, if leaks are watched */
   lend(slot: Slot<C>, trace: Error | undefined): Lease<C> {
-    this.slots.lend(slot);
-    this.counters.acquired++;
-    slot.leases++;
-    this.#sharing?.update(slot);
-    return new Lease<C>(this, slot, this.#loans.begin(trace));
+    return this.#lending.lend(slot, trace);
   }
 
   /** A lease of `slot` has ended. */
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
-    if (loan !== undefined) this.#loans.end(loan);
     slot.uses++;
     this.#opener.proven();
     if (slot.uses >= this.#settings.maxUses) slot.lost = true;
-    if (this.#isSharedOn(slot)) return;
+    if (!this.#lending.end(slot, loan)) {
+      this.#lending.serveFromShared();
+      return;
+    }
+    // Told of the late return of a leak, `onLeak` may have closed the pool by force.
+    if (slot.state !== 'lent') return;
     if (slot.lost || slot.retiring) {
       this.#end(slot);
       return;
@@ -181,10 +161,10 @@ export class Stock<C> implements Lender<C> {
   }
 
   discard(slot: Slot<C>, loan: Loan | undefined, reason: unknown): void {
-    if (loan !== undefined) this.#loans.end(loan);
+    const isFree = this.#lending.end(slot, loan);
     this.#dies(slot, reason);
     // Asked, `isFailover` may have called the pool, and closed it by force.
-    if (slot.state === 'lent' && !this.#isSharedOn(slot)) this.#end(slot);
+    if (isFree && slot.state === 'lent') this.#end(slot);
     if (reason !== undefined) this.connector.report(reason, 'use');
   }
 
@@ -212,7 +192,7 @@ export class Stock<C> implements Lender<C> {
 
   /** Ends every idle connection. Returns how many. */
   evictIdle(): number {
-    const idle = [...this.#idle];
+    const idle = [...this.#idle.list];
     for (const slot of idle) if (slot.state === 'idle') this.#end(slot);
     return idle.length;
   }
@@ -234,9 +214,10 @@ export class Stock<C> implements Lender<C> {
 
   resize(bounds: Bounds): void {
     this.#bounds = bounds;
-    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.shift() as Slot<C>);
+    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.list.shift() as Slot<C>);
     const excess = this.slots.staying - bounds.max;
     if (excess > 0) this.#opener.giveUp(new ConnectionEvictedError(), excess);
+    this.#lending.shed(bounds.max);
     this.#housekeeper.keepUp();
   }
 
@@ -268,12 +249,12 @@ export class Stock<C> implements Lender<C> {
   stop(): void {
     this.#housekeeper.stop();
     this.#opener.stop();
-    this.#loans.stop();
+    this.#lending.stop();
   }
 
   /** After this, each who waits has a validation under way, or nothing is free. */
   #serveFromIdle(): void {
-    this.#serveFromShared();
+    this.#lending.serveFromShared();
     const { maxLeasesPerConnection } = this.#settings;
     const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
     // Asked each time whether it is paused: `validate` may pause it.
@@ -281,13 +262,6 @@ export class Stock<C> implements Lender<C> {
       const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }
-  }
-
-  #needsValidation(slot: Slot<C>): boolean {
-    const { validateAfterIdle, clock } = this.#settings;
-    if (validateAfterIdle === 0) return true;
-    // Not known since when: since a moment ago, in this turn of the event loop.
-    return slot.idleSince < Infinity && clock.now() - heardFrom(slot) >= validateAfterIdle;
   }
 
   /** What the pool is to keep up now, and may have. */
@@ -307,9 +281,7 @@ export class Stock<C> implements Lender<C> {
       return;
     }
     if (this.#room.size > 0 && !this.#paused) {
-      this.#serve(slot);
-      // Whoever is next gets what it has left.
-      if (this.#sharing !== undefined) this.#serveFromShared();
+      this.#lending.serve(slot);
       return;
     }
     if (!this.#keepsIdle || slot.lost || slot.retiring) {
@@ -317,49 +289,11 @@ export class Stock<C> implements Lender<C> {
       return;
     }
     this.slots.park(slot);
-    this.#idle.push(slot);
-    if (!this.#tracksIdle) return;
-    const now = this.#turn.read();
-    slot.idleSince = now;
-    if (now < Infinity) this.#watchIdle(slot, now);
+    this.#idle.put(slot);
   }
 
   #watchIdle(slot: Slot<C>, now: number): void {
     this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
-  }
-
-  /** Those that became idle without knowing when did no later than `now`. */
-  #looked(now: number): void {
-    if (!this.#tracksIdle) return;
-    for (let slot = this.#idle.last; slot?.idleSince === Infinity; slot = slot.previous) {
-      slot.idleSince = now;
-      this.#watchIdle(slot, now);
-    }
-  }
-
-  /** Lends `slot` to the one that is next. */
-  #serve(slot: Slot<C>): void {
-    const waiter = this.#room.next();
-    if (waiter !== undefined) waiter.resolve(this.lend(slot, waiter.terms?.trace));
-  }
-
-  #serveFromShared(): void {
-    if (this.#sharing === undefined) return;
-    while (this.#room.size > 0 && !this.#paused) {
-      const slot = this.#sharing.pick();
-      if (slot === undefined) return;
-      this.#serve(slot);
-    }
-  }
-
-  /** A lease of `slot` has ended. Whether there are more. */
-  #isSharedOn(slot: Slot<C>): boolean {
-    slot.leases--;
-    if (this.#sharing === undefined) return false;
-    this.#sharing.update(slot);
-    if (slot.leases === 0) return false;
-    this.#serveFromShared();
-    return true;
   }
 
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
@@ -370,13 +304,7 @@ export class Stock<C> implements Lender<C> {
       return;
     }
     this.slots.move(slot, 'idle');
-    let next: Slot<C> | undefined;
-    for (const each of this.#idle) {
-      if (each.idleSince <= slot.idleSince) continue;
-      next = each;
-      break;
-    }
-    this.#idle.insertBefore(next, slot);
+    this.#idle.putBack(slot);
   }
 
   #checked(slot: Slot<C>, fit: boolean): void {
@@ -423,7 +351,7 @@ export class Stock<C> implements Lender<C> {
 
   /** Takes a connection out of service and destroys it; its place is free when that is done. */
   #end(slot: Slot<C>): void {
-    if (slot.state === 'idle') this.#idle.remove(slot);
+    if (slot.state === 'idle') this.#idle.list.remove(slot);
     this.slots.condemn(slot);
     if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
     const pending = this.connector.destroy(slot.connection as C);
