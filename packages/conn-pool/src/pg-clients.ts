@@ -27,7 +27,7 @@ export class PgClients<C extends PgClient> {
     const { pool, reset } = settings;
     this.pool = new ConnectionPool<C>({
       ...pool,
-      isFatal: (error) => isPgConnectionLost(error) || pool.isFatal?.(error) === true,
+      isFatal: (error) => this.#isFatal(error),
       create: (ctx) => this.#open(ctx),
       destroy: (client) => this.#end(client),
       validate: (client) => this.#session(client).ping(),
@@ -43,9 +43,7 @@ export class PgClients<C extends PgClient> {
 
   async acquire(options?: AcquireOptions): Promise<Lease<C>> {
     const lease = await this.pool.acquire(options);
-    const client = lease.connection;
-    this.#session(client).lent = true;
-    if (this.#settings.allowExitOnIdle) internalsOf(client).ref?.();
+    this.#take(lease.connection);
     return lease;
   }
 
@@ -54,7 +52,7 @@ export class PgClients<C extends PgClient> {
     const lease = await this.acquire(options);
     const client = lease.connection;
     this.#tell('acquire', client);
-    return lentClient(lease, (error) => {
+    return lentClient(client, lease, (error) => {
       const given = error === true ? undefined : error;
       if (error === undefined || error === false) lease.release();
       else lease.discard(given);
@@ -63,13 +61,14 @@ export class PgClients<C extends PgClient> {
   }
 
   /** Runs one statement, with a callback: what is asked most goes the shortest way. */
-  async query(config: unknown, values: unknown, options: AcquireOptions | undefined): Promise<unknown> {
-    const lease = await this.acquire(options);
+  async query(config: unknown, values: unknown): Promise<unknown> {
+    const lease = this.pool.tryAcquire() ?? (await this.pool.acquire());
     const client = lease.connection;
+    this.#take(client);
     this.#tell('acquire', client);
     try {
       return await new Promise((resolve, reject) => {
-        const answered = (error: unknown, result: unknown): void => {
+        internalsOf(client).query(config, values, (error, result) => {
           if (error !== null && error !== undefined) {
             reject(error as Error);
             return;
@@ -79,11 +78,10 @@ export class PgClients<C extends PgClient> {
           lease.release();
           this.#tell('release', undefined, client);
           resolve(result);
-        };
-        internalsOf(client).query(config, values, answered);
+        });
       });
     } catch (error) {
-      if (this.#isOver(error, undefined)) lease.discard(error);
+      if (this.#isFatal(error)) lease.discard(error);
       else lease.release();
       this.#tell('release', error, client);
       // Otherwise it would lead to the parser of the protocol, and not to who asked.
@@ -93,28 +91,33 @@ export class PgClients<C extends PgClient> {
   }
 
   /** Runs `work` on a client until it settles, or the signal aborts: what the client is busy with then, it does not end well. */
-  async hold<R>(options: AcquireOptions | undefined, work: (lease: Lease<C>) => R | PromiseLike<R>): Promise<R> {
-    const lease = await this.acquire(options);
-    const client = lease.connection;
-    this.#tell('acquire', client);
-    const signal = options?.signal;
-    let failure: unknown;
-    try {
-      if (signal === undefined) return await work(lease);
-      signal.throwIfAborted();
-      return await abortable(settled(work, lease), signal);
-    } catch (error) {
-      failure = error;
-      if (this.#isOver(error, signal)) lease.discard(error);
-      throw error;
-    } finally {
-      lease[Symbol.dispose]();
-      this.#tell('release', failure, client);
-    }
+  hold<R>(options: AcquireOptions | undefined, work: (client: C) => R | PromiseLike<R>): Promise<R> {
+    return this.pool.use(async (client) => {
+      this.#take(client);
+      this.#tell('acquire', client);
+      const signal = options?.signal;
+      let failure: unknown;
+      try {
+        if (signal === undefined) return await work(client);
+        signal.throwIfAborted();
+        return await abortable(settled(work, client), signal);
+      } catch (error) {
+        failure = error;
+        if (signal?.aborted === true && error === signal.reason) this.#session(client).spoil('its work was aborted');
+        throw error;
+      } finally {
+        this.#tell('release', failure, client);
+      }
+    }, options);
   }
 
-  #isOver(error: unknown, signal: AbortSignal | undefined): boolean {
-    if (signal?.aborted === true && error === signal.reason) return true;
+  #take(client: C): void {
+    this.#session(client).lent = true;
+    if (this.#settings.allowExitOnIdle) internalsOf(client).ref?.();
+  }
+
+  /** What throws does not know the error, which then is taken for the worst. */
+  #isFatal(error: unknown): boolean {
     try {
       return isPgConnectionLost(error) || this.#settings.pool.isFatal?.(error) === true;
     } catch {

@@ -1,5 +1,4 @@
 import { LeaseEndedError } from './errors.ts';
-import type { Lease } from './lease.ts';
 import type { PgClient } from './pg-client.ts';
 
 /** A client of the pool's, lent by `connect()`. */
@@ -12,6 +11,11 @@ export type PgPoolClient<C> = C &
     release(error?: Error | boolean): void;
   };
 
+/** For how long a client belongs to a caller. */
+export interface Tenure {
+  readonly ended: boolean;
+}
+
 /** What must not be done with a client that belongs to somebody else now. */
 const GUARDED: readonly PropertyKey[] = ['query', 'end', 'connect'];
 
@@ -19,19 +23,19 @@ const GUARDED: readonly PropertyKey[] = ['query', 'end', 'connect'];
  * What a caller gets instead of the client itself, which all that borrow it share: the release of one that was given back long ago must
  * not take it from its owner.
  */
-export class LentClient<C extends PgClient> implements ProxyHandler<C> {
-  readonly #lease: Lease<C>;
+class LentClient<C extends PgClient> implements ProxyHandler<C> {
+  readonly #tenure: Tenure;
   readonly #release: (error?: Error | boolean) => void;
 
-  constructor(lease: Lease<C>, release: (error?: Error | boolean) => void) {
-    this.#lease = lease;
+  constructor(tenure: Tenure, release: (error?: Error | boolean) => void) {
+    this.#tenure = tenure;
     this.#release = release;
   }
 
   get(client: C, key: PropertyKey): unknown {
     if (key === 'release') return this.#release;
     if (key === Symbol.dispose) return this.#dispose;
-    if (this.#lease.ended && GUARDED.includes(key)) throw new LeaseEndedError();
+    if (this.#tenure.ended && GUARDED.includes(key)) throw new LeaseEndedError();
     const value: unknown = Reflect.get(client, key, client);
     return typeof value === 'function' ? value.bind(client) : value;
   }
@@ -45,14 +49,15 @@ export class LentClient<C extends PgClient> implements ProxyHandler<C> {
   }
 
   readonly #dispose = (): void => {
-    if (!this.#lease.ended) this.#release();
+    if (!this.#tenure.ended) this.#release();
   };
 }
 
-/** `lease` as code written for `pg.Pool` knows it. */
+/** `client` as code written for `pg.Pool` knows it, until `tenure` has ended. */
 export function lentClient<C extends PgClient>(
-  lease: Lease<C>,
+  client: C,
+  tenure: Tenure,
   release: (error?: Error | boolean) => void,
 ): PgPoolClient<C> {
-  return new Proxy(lease.connection, new LentClient(lease, release)) as PgPoolClient<C>;
+  return new Proxy(client, new LentClient(tenure, release)) as PgPoolClient<C>;
 }

@@ -62,9 +62,9 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   /** @internal */
   constructor(settings: PgSettings<C>) {
     super();
-    const { idleTimeout = 60_000, maxLifetime = 1_800_000 } = settings.pool;
+    const { idleTimeout = 60_000, maxLifetime = 1_800_000, maxUses = Infinity } = settings.pool;
     this.#facts = {
-      maxUses: Infinity,
+      maxUses,
       allowExitOnIdle: settings.allowExitOnIdle,
       maxLifetimeSeconds: maxLifetime === Infinity ? 0 : maxLifetime / 1_000,
       idleTimeoutMillis: idleTimeout === Infinity ? 0 : idleTimeout,
@@ -141,11 +141,16 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
     checkFunction('fn', fn);
     const begin = beginStatement(options);
     const { isolation: _, readOnly: __, ...acquire } = options;
-    return this.#clients.hold(acquire, (lease) => {
-      const client = lentClient(lease, () => {
+    return this.#clients.hold(acquire, async (client) => {
+      const tenure = { ended: false };
+      const lent = lentClient(client, tenure, () => {
         throw new TypeError('the client of a transaction is given back when the transaction ends');
       });
-      return inTransaction(lease.connection, begin, () => fn(client));
+      try {
+        return await inTransaction(client, begin, () => fn(lent));
+      } finally {
+        tenure.ended = true;
+      }
     });
   }
 
@@ -224,8 +229,8 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   async #query(config: unknown, values: unknown, options: AcquireOptions): Promise<unknown> {
     if (typeof config === 'function') throw new TypeError('query() takes a statement first, got a function');
     if (options !== NO_OPTIONS) checkOptions('query()', options, ACQUIRE_OPTIONS);
-    if (options.signal === undefined && !isSubmittable(config)) return this.#clients.query(config, values, options);
-    return this.#clients.hold(options, ({ connection }) => {
+    if (options === NO_OPTIONS && !isSubmittable(config)) return this.#clients.query(config, values);
+    return this.#clients.hold(options, (connection) => {
       const client = internalsOf(connection);
       return isSubmittable(config) ? submitted(client, config) : (client.query(config, values) as Promise<unknown>);
     });

@@ -24,6 +24,7 @@ export class PgSession {
   #status: string | undefined;
   /** Whether there was a `LISTEN` since the last reset. */
   #listens = false;
+  #spoilt: string | undefined;
   #listeners: KeptListeners | undefined;
 
   /** Whether it belongs to a caller, who hears of its errors from the statements. */
@@ -67,6 +68,11 @@ export class PgSession {
     }
     this.#listens = false;
     this.#listeners = new KeptListeners(this.#internals, EVENTS);
+  }
+
+  /** It is not to be used again, once it is given back. */
+  spoil(why: string): void {
+    this.#spoilt = why;
   }
 
   /** Clears what a caller left behind; returns a promise only if there is something to wait for. @throws PgClientUnfitError */
@@ -115,6 +121,7 @@ export class PgSession {
   #checkFit(): void {
     const { _queryable: queryable = true, _ending: ending = false } = this.#internals;
     if (!queryable) throw new PgClientUnfitError('its connection is broken');
+    if (this.#spoilt !== undefined) throw new PgClientUnfitError(this.#spoilt);
     if (ending) throw new PgClientUnfitError('`end()` was called on it');
   }
 
