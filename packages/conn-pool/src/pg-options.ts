@@ -6,7 +6,7 @@ import type { PgReset } from './pg-session.ts';
 /** Options of {@link pgPool}: those of {@link ConnectionPool} but for the callbacks that the adapter is, and those of `pg.Pool`. */
 export interface PgPoolOptions<C extends PgClient> extends Omit<
   ConnectionPoolOptions<C>,
-  'create' | 'destroy' | 'validate' | 'reset' | 'max'
+  'create' | 'destroy' | 'validate' | 'reset' | 'max' | 'maxLeasesPerConnection'
 > {
   /** Makes a client that is not connected: `() => new Client(config)`. This or `Client`. */
   readonly client?: (() => C) | undefined;
@@ -95,7 +95,7 @@ const OWN: readonly string[] = [
   'connectionTimeoutMillis',
   'maxLifetimeSeconds',
 ];
-const OWN_CALLBACKS: readonly string[] = ['create', 'destroy', 'validate', 'reset'];
+const OWN_CALLBACKS: readonly string[] = ['create', 'destroy', 'validate', 'reset', 'maxLeasesPerConnection'];
 const RESETS = ['transaction', 'session', 'none'] as const;
 
 /** What the pool of clients is made of. */
@@ -117,7 +117,9 @@ export function resolvePgOptions<C extends PgClient>(options: PgPoolOptions<C> &
   checkOneOf('reset', reset, RESETS);
   checkBoolean('allowExitOnIdle', allowExitOnIdle);
   if (onConnect !== undefined) checkFunction('onConnect', onConnect);
-  const pool = Object.fromEntries(Object.entries(options).filter(([name]) => pooled.includes(name)));
+  const pool = Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => value !== undefined && pooled.includes(name)),
+  );
   const { idleTimeoutMillis, connectionTimeoutMillis, maxLifetimeSeconds } = options;
   const times = {
     ...duration('idleTimeout', 'idleTimeoutMillis', idleTimeoutMillis),

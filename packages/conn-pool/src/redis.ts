@@ -2,7 +2,7 @@ import { checkFunction, checkOptions } from '@perf/core';
 import { ConnectionPool } from './connection-pool.ts';
 import { type ConnectionPoolOptions, OPTION_NAMES } from './options.ts';
 import type { RedisPoolClient } from './redis-client.ts';
-import { isRedisConnectionLost } from './redis-errors.ts';
+import { isRedisConnectionLost, isRedisFailover } from './redis-errors.ts';
 import { RedisSession } from './redis-session.ts';
 
 export type { RedisPoolClient } from './redis-client.ts';
@@ -23,14 +23,14 @@ export {
 /** Options of {@link redisPool}: how to make a client, and those of {@link ConnectionPool} but for the callbacks that the adapter is. */
 export interface RedisPoolOptions<C extends RedisPoolClient> extends Omit<
   ConnectionPoolOptions<C>,
-  'create' | 'destroy' | 'validate' | 'reset'
+  'create' | 'destroy' | 'validate' | 'reset' | 'maxLeasesPerConnection'
 > {
   /** Makes a client of its own: `() => new Redis(url, { lazyConnect: true })`. The pool turns its reconnecting off: to replace connections is the pool's work. */
   readonly client: () => C;
 }
 
 /** The callbacks that the adapter is. */
-const OWN: readonly string[] = ['create', 'destroy', 'validate', 'reset'];
+const OWN: readonly string[] = ['create', 'destroy', 'validate', 'reset', 'maxLeasesPerConnection'];
 
 /**
  * A pool of connections to one Redis over clients of ioredis 5 or 6: for what needs a connection of its own, as blocking commands,
@@ -43,7 +43,7 @@ const OWN: readonly string[] = ['create', 'destroy', 'validate', 'reset'];
  */
 export function redisPool<C extends RedisPoolClient>(options: RedisPoolOptions<C>): ConnectionPool<C> {
   checkOptions('redisPool', options, ['client', ...OPTION_NAMES.filter((each) => !OWN.includes(each))]);
-  const { client: make, name = 'redis', isFatal, ...rest } = options;
+  const { client: make, name = 'redis', isFatal, isFailover = isRedisFailover, ...rest } = options;
   checkFunction('client', make);
   if (isFatal !== undefined) checkFunction('isFatal', isFatal);
   const sessions = new WeakMap<C, RedisSession>();
@@ -51,6 +51,7 @@ export function redisPool<C extends RedisPoolClient>(options: RedisPoolOptions<C
   return new ConnectionPool<C>({
     ...rest,
     name,
+    isFailover,
     isFatal: (error) => isRedisConnectionLost(error) || isFatal?.(error) === true,
     create: async (ctx) => {
       const client = make();

@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { type RedisServer, startRedis } from '@perf/testkit';
 import { Redis } from 'ioredis';
 import { Redis as Redis5 } from 'ioredis5';
@@ -31,6 +33,10 @@ const until = (check: () => boolean | Promise<boolean>) =>
 async function pooled(): Promise<string[]> {
   const list = (await admin.client('LIST')) as string;
   return list.split('\n').filter((line) => line.includes('name=pooled'));
+}
+
+async function pooledIds(): Promise<string[]> {
+  return (await pooled()).map((line) => line.split(' ')[0] ?? '');
 }
 
 describe.each([
@@ -205,18 +211,22 @@ describe.each([
     await until(async () => (await connections.use((redis) => redis.ping()).catch(() => '')) === 'PONG');
   });
 
-  test('replaces a connection whose server became a replica', async () => {
-    const connections = pool();
-    const first = await id(connections);
+  test('replaces all connections when their server became a replica', async () => {
+    const connections = pool({ max: 2, min: 2 });
+    await connections.warmUp();
+    const before = new Set(await pooledIds());
+    expect(before.size).toBe(2);
     await admin.replicaof('127.0.0.1', 1);
     try {
       await expect(connections.use((redis) => redis.set('a', '1'))).rejects.toThrow('READONLY');
-      const blocked = await connections.acquire();
-      expect(await blocked.connection.client('ID')).not.toBe(first);
-      blocked.release();
+      await until(async () => {
+        const now = await pooledIds();
+        return now.length === 2 && !now.some((each) => before.has(each));
+      });
     } finally {
       await admin.replicaof('NO', 'ONE');
     }
+    expect(await connections.use((redis) => redis.set('a', '1'))).toBe('OK');
   });
 
   test('says why it cannot connect', async () => {
@@ -291,4 +301,13 @@ test('bad options are refused', async () => {
     cause: { message: '`client` must make a `Redis` of ioredis 5 or 6' },
   });
   await wrong.close();
+});
+
+test('a process that has closed its pool ends by itself', async () => {
+  const code = `import { redisPool } from '@perf/conn-pool/redis'; import { Redis } from 'ioredis';
+    const pool = redisPool({ client: () => new Redis('${server.url}', { lazyConnect: true }), max: 2 });
+    await pool.use((redis) => redis.ping()); await pool.close();`;
+  const cwd = new URL('..', import.meta.url).pathname;
+  const child = execFile(process.execPath, ['--input-type=module', '-e', code], { cwd, timeout: 20_000 });
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });
