@@ -102,7 +102,7 @@ export class DuplicateConnectionError extends PerfError {
   }
 }
 
-/** The reason of `ctx.signal` when `evictAll()` was called while the connection was being created. */
+/** The reason of `ctx.signal` when `evictAll()` was called while the connection was being created, or `resize()` left no room for it. */
 export class ConnectionEvictedError extends PerfError {
   constructor() {
     super('PERF_CONN_POOL_EVICTED', 'the connection was evicted while it was being created');

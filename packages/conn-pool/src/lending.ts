@@ -84,6 +84,11 @@ export class Lending<C> {
     }
   }
 
+  /** How many shared connections are on their way out: none that comes back needs to go in their place. */
+  get leaving(): number {
+    return this.#sharing?.leaving(this.#slots) ?? 0;
+  }
+
   /** There are no more than `max` connections to be from now on. */
   shed(max: number): void {
     this.#sharing?.shed(this.#slots, max);

@@ -69,9 +69,12 @@ export class Opener<C> {
     for (const attempt of batch) attempt.start();
   }
 
-  /** A connection has proved good. */
-  proven(): void {
-    this.#failures = 0;
+  /**
+   * The connection of `slot` has proved good. That says something of the peer only if its create began after the last failure: a server that
+   * has no room for more serves those it has.
+   */
+  proven(slot: Slot<C>): void {
+    if (this.#failures > 0 && slot.failuresBefore === this.#parts.counters.createErrors) this.#failures = 0;
   }
 
   /** A connection nobody had used yet died, or so soon that opening the next one at once would be a loop. */
@@ -99,6 +102,7 @@ export class Opener<C> {
   #prepare(): Attempt<C> {
     const { settings, slots, connector, counters, onFailed, onRoom, onLost } = this.#parts;
     const slot = new Slot<C>();
+    slot.failuresBefore = counters.createErrors;
     const began = settings.clock.now();
     const attempt: Attempt<C> = new Attempt<C>(connector, settings, {
       opened: (connection) => this.#opened(slot, connection, began),

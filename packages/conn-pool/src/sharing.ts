@@ -50,9 +50,15 @@ export class Sharing<C> {
    */
   shed(slots: Slots<C>, max: number): void {
     const lent = [...slots].filter((slot) => slot.state === 'lent' && !slot.lost);
-    const leaving = slots.count('lent') - lent.length;
-    const excess = Math.max(0, slots.staying - leaving - max);
+    const excess = Math.max(0, slots.staying - this.leaving(slots) - max);
     for (const slot of lent.toSorted((a, b) => a.leases - b.leases).slice(0, excess)) slot.lost = true;
+  }
+
+  /** How many lent connections get no more leases. O(connections). */
+  leaving(slots: Slots<C>): number {
+    let leaving = 0;
+    for (const slot of slots) if (slot.state === 'lent' && slot.lost) leaving++;
+    return leaving;
   }
 
   #shut(slot: Slot<C>): void {

@@ -27,6 +27,8 @@ export class Slot<C> implements Linked<Slot<C>> {
   retiring = false;
 
   createdAt = 0;
+  /** How many creates had failed when its own began. */
+  failuresBefore = 0;
   /** From when on it is retiring. */
   retireAt: number = Infinity;
   /** When it goes even though nothing replaces it. */

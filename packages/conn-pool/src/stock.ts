@@ -138,7 +138,7 @@ export class Stock<C> implements Lender<C> {
   /** A lease of `slot` has ended. */
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     slot.uses++;
-    this.#opener.proven();
+    this.#opener.proven(slot);
     if (slot.uses >= this.#settings.maxUses) slot.lost = true;
     if (!this.#lending.end(slot, loan)) {
       this.#lending.serveFromShared();
@@ -184,7 +184,9 @@ export class Stock<C> implements Lender<C> {
       this.#pumpAgain = false;
       if (this.#paused) break;
       this.#serveFromIdle();
-      this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
+      // Asked again: `validate` may have paused the pool.
+      if (!this.#paused)
+        this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
     }
     this.#pumping = false;
     this.#onChanged();
@@ -266,12 +268,13 @@ export class Stock<C> implements Lender<C> {
 
   /** What the pool is to keep up now, and may have. */
   #kept(): Bounds {
-    return this.#keepsIdle && !this.#paused ? this.#bounds : { min: 0, max: this.#bounds.max };
+    return this.#keepsIdle ? this.#bounds : { min: 0, max: this.#bounds.max };
   }
 
   /** Whether there are more connections than there may be since a resize. */
   #isCrowded(): boolean {
-    return this.slots.staying > this.#bounds.max;
+    const excess = this.slots.staying - this.#bounds.max;
+    return excess > 0 && excess > this.#lending.leaving;
   }
 
   /** A connection is free, and good: to whoever waits, or idle. */

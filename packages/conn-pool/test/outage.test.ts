@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
 import { MAX_RETRY_DELAY } from '../src/backoff.ts';
-import { World, pass, watch } from './world.ts';
+import { World, pass, take, watch } from './world.ts';
 
 const world = new World();
 
@@ -73,6 +73,24 @@ test('a create that hangs over the end of an outage serves within its own latenc
   reachable?.();
   await pass();
   expect(callers.every((each) => each.settled && each.error === undefined)).toBe(true);
+});
+
+test('a server that has no room for more is not pestered, though the connections it has work', async () => {
+  const pool = world.makePool({ max: 10, acquireTimeout: 1_000 });
+  const busy = await take(pool, 2);
+  world.peer.down = new Error('too many clients already');
+  const before = world.peer.creates;
+  let served = 0;
+  for (let i = 0; i < 3_000; i++) {
+    void pool.use(() => served++);
+    busy.shift()?.release();
+    await pass(5);
+    busy.push(await pool.acquire());
+    if (i % 3 === 0) watch(pool.use(() => served++));
+  }
+  expect(served).toBeGreaterThan(3_000);
+  expect(world.peer.creates - before).toBeLessThanOrEqual(9 + 15_000 / 1_500);
+  for (const lease of busy) lease.release();
 });
 
 describe('after an outage', () => {

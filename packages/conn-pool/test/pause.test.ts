@@ -37,6 +37,15 @@ describe('a paused pool', () => {
     expect(pool.stats()).toMatchObject({ size: 2 });
   });
 
+  test('keeps what is idle as long as it would otherwise', async () => {
+    const pool = world.makePool({ min: 2, max: 4, idleTimeout: 1_000 });
+    for (const lease of await take(pool, 3)) lease.release();
+    pool.pause();
+    await pass(10_000);
+    expect(pool.stats()).toMatchObject({ idle: 2, created: 3 });
+    pool.resume();
+  });
+
   test('keeps what was being created when it began, and lends it later', async () => {
     world.peer.createDelay = 50;
     const pool = world.makePool();

@@ -33,7 +33,8 @@ describe('create', () => {
     expect(world.peer.creates).toBeLessThanOrEqual(12);
   });
 
-  test('fails for 500 ms, then works: all six callers are served, with three connections', async () => {
+  test.each([0, 0.5, 0.99])('fails for 500 ms, then works (jitter %d): all six callers are served', async (dice) => {
+    vi.spyOn(Math, 'random').mockReturnValue(dice);
     world.peer.down = new Error('refused');
     const pool = world.makePool({ max: 3 });
     const callers = Array.from({ length: 6 }, () =>
@@ -71,6 +72,7 @@ describe('create', () => {
   });
 
   test('fails for one caller: the others who wait are not forgotten', async () => {
+    vi.spyOn(Math, 'random').mockReturnValue(1);
     const pool = world.makePool({ max: 2, onCreateError: 'reject-head' });
     const [held] = await take(pool, 1);
     world.peer.down = new Error('refused');

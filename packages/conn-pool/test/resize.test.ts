@@ -120,3 +120,22 @@ describe('resize()', () => {
     expect(() => pool.resize({ max: 2 })).toThrow(expect.objectContaining({ code: 'PERF_CONN_POOL_CLOSED' }));
   });
 });
+
+describe('resize() of shared connections', () => {
+  test('lends those above the new max no further, and leaves the others alone', async () => {
+    const pool = world.makePool({ max: 3, maxLeasesPerConnection: 2 });
+    const leases = await take(pool, 6);
+    const ids = leases.map((each) => each.connection.id);
+    leases[2]?.release();
+    pool.resize({ max: 1 });
+    await pass();
+    const waiting = [watch(pool.acquire()), watch(pool.acquire())];
+    await pass(100);
+    expect(waiting.some((each) => each.settled)).toBe(false);
+    for (const lease of leases) if (!lease.ended) lease.release();
+    await pass(100);
+    expect(waiting.every((each) => each.settled)).toBe(true);
+    expect(pool.stats()).toMatchObject({ size: 1, inUse: 1, leases: 2 });
+    expect(ids.toSorted((a, b) => a - b)).toEqual([0, 0, 1, 1, 2, 2]);
+  });
+});
