@@ -27,7 +27,8 @@ interface Held {
   readonly connection: FakeConnection;
 }
 
-const PRIORITIES = [0, 1, 2] as const;
+/** One point is a second, and nobody waits that long here. */
+const PRIORITIES: readonly number[] = [0, 0.004, 0.012];
 const ACQUIRE_TIMEOUT = 25;
 const AGING = 1_000;
 
@@ -42,6 +43,7 @@ export class Walker {
   readonly #held: Held[] = [];
   readonly #ended: Lease<FakeConnection>[] = [];
   readonly #owners = new Map<FakeConnection, number>();
+  readonly #lost = new WeakSet<FakeConnection>();
   readonly #log: string[] = [];
   #waiting = 0;
   #callers = 0;
@@ -132,7 +134,8 @@ export class Walker {
   }
 
   #acquire(): void {
-    const priority = this.#upTo(4) === 0 ? this.#upTo(3) : 0;
+    const line = this.#upTo(4) === 0 ? this.#upTo(PRIORITIES.length) : 0;
+    const priority = PRIORITIES[line] ?? 0;
     const timeout = this.#upTo(4) === 0 ? 1 + this.#upTo(50) : ACQUIRE_TIMEOUT;
     const controller = this.#upTo(4) === 0 ? new AbortController() : undefined;
     const caller: Caller = {
@@ -144,7 +147,7 @@ export class Walker {
       state: 'waiting',
     };
     this.#note(`acquire ${caller.id} priority ${priority} timeout ${timeout}`);
-    this.#lines[priority]?.push(caller);
+    this.#lines[line]?.push(caller);
     this.#waiting++;
     const signal = controller?.signal;
     this.pool.acquire({ priority, ...(timeout === ACQUIRE_TIMEOUT ? {} : { timeout }), signal }).then(
@@ -189,7 +192,12 @@ export class Walker {
     return this.#lines.every((line) => {
       while (line[0] !== undefined && (line[0].state === 'served' || line[0].state === 'failed')) line.shift();
       const [first] = line;
-      return first === undefined || first === caller || rank(caller) <= rank(first);
+      // Equal ones, and those between which rounding decides, may go either way; within a line the order is strict.
+      return (
+        first === undefined ||
+        first === caller ||
+        (first.priority !== caller.priority && rank(caller) <= rank(first) + 1e-6)
+      );
     });
   }
 
@@ -203,6 +211,7 @@ export class Walker {
     }
     const owners = (this.#owners.get(connection) ?? 0) + 1;
     this.#must(owners <= this.#limit, `connection ${connection.id} has ${owners} owners`);
+    this.#must(!this.#lost.has(connection), `connection ${connection.id} is lent, but lost`);
     this.#must(connection.alive, `connection ${connection.id} is lent, but destroyed`);
     this.#owners.set(connection, owners);
     this.#held.push({ lease, connection });
@@ -246,6 +255,7 @@ export class Walker {
     const connection = connections[connections.length - 1 - this.#upTo(6)];
     if (connection?.alive !== true) return;
     this.#note(`lose connection ${connection.id}`);
+    this.#lost.add(connection);
     connection.lost(new Error('lost'));
   }
 
@@ -266,7 +276,7 @@ export class Walker {
   }
 
   #fit(): void {
-    this.#fitness = (['unfit', 'throws', 'hangs', 'slow'] as const)[this.#upTo(12)] ?? 'fit';
+    this.#fitness = (['unfit', 'throws', 'hangs', 'slow', 'slow'] as const)[this.#upTo(9)] ?? 'fit';
     this.#note(this.#fitness);
   }
 
