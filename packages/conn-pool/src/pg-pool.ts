@@ -8,7 +8,7 @@ import { PgClients } from './pg-clients.ts';
 import { type PgPoolClient, lentClient } from './pg-lent-client.ts';
 import type { PgSettings } from './pg-options.ts';
 import { isSubmittable, submitted } from './pg-submittable.ts';
-import { type PgTransactionOptions, beginStatement, inTransaction } from './pg-transaction.ts';
+import { type PgTransactionOptions, checkTransactionOptions, inTransaction } from './pg-transaction.ts';
 import type { ConnectionPoolStats } from './stats.ts';
 
 /** What a statement gives, as node-postgres has it. */
@@ -134,24 +134,25 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   /**
    * Runs `fn` in a transaction: COMMIT when it returns, ROLLBACK when it throws. `signal` ends it at once, with its reason: the connection is
    * replaced, by which the server rolls back. Rejects with what `fn` threw, with what BEGIN or COMMIT did, or with a
-   * PgTransactionAbortedError when a statement in it had failed although `fn` returned. After a connection that was lost during COMMIT, only
-   * the database knows whether it was done.
+   * PgTransactionAbortedError when a statement in it had failed although `fn` returned. After an abort, or the loss of the
+   * connection, during COMMIT, only the database knows whether it was done.
    */
   async transaction<R>(fn: (client: C) => R | PromiseLike<R>, options: PgTransactionOptions = {}): Promise<R> {
     checkFunction('fn', fn);
-    const begin = beginStatement(options);
+    checkTransactionOptions(options);
     const { isolation: _, readOnly: __, ...acquire } = options;
-    return this.#clients.hold(acquire, async (client) => {
-      const tenure = { ended: false };
-      const lent = lentClient(client, tenure, () => {
-        throw new TypeError('the client of a transaction is given back when the transaction ends');
+    const tenure = { ended: false };
+    try {
+      return await this.#clients.hold(acquire, (client) => {
+        const lent = lentClient(client, tenure, () => {
+          throw new TypeError('the client of a transaction is given back when the transaction ends');
+        });
+        return inTransaction(client, options, () => fn(lent));
       });
-      try {
-        return await inTransaction(client, begin, () => fn(lent));
-      } finally {
-        tenure.ended = true;
-      }
-    });
+    } finally {
+      // After an abort `fn` may still run.
+      tenure.ended = true;
+    }
   }
 
   /** Borrows a client as a lease, as {@link ConnectionPool.acquire}. */

@@ -13,25 +13,37 @@ export interface PgTransactionOptions extends AcquireOptions {
 
 const LEVELS = ['read uncommitted', 'read committed', 'repeatable read', 'serializable'] as const;
 
-/** The statement that begins it. @throws TypeError naming option and value */
-export function beginStatement(options: PgTransactionOptions): string {
+/** @throws TypeError naming option and value */
+export function checkTransactionOptions(options: PgTransactionOptions): void {
   checkOptions('transaction()', options, ['isolation', 'readOnly', 'signal', 'timeout', 'priority']);
-  const { isolation, readOnly } = options;
+  if (options.isolation !== undefined) checkOneOf('isolation', options.isolation, LEVELS);
+  if (options.readOnly !== undefined) checkBoolean('readOnly', options.readOnly);
+}
+
+function beginStatement({ isolation, readOnly }: PgTransactionOptions): string {
   const words = ['BEGIN'];
-  if (isolation !== undefined) words.push('ISOLATION LEVEL', checkOneOf('isolation', isolation, LEVELS).toUpperCase());
-  if (readOnly !== undefined) words.push(checkBoolean('readOnly', readOnly) ? 'READ ONLY' : 'READ WRITE');
+  if (isolation !== undefined) words.push('ISOLATION LEVEL', isolation.toUpperCase());
+  if (readOnly !== undefined) words.push(readOnly ? 'READ ONLY' : 'READ WRITE');
   return words.join(' ');
 }
 
 /**
- * Runs `fn` between `begin` and COMMIT, or ROLLBACK when it throws. What `fn` threw wins over what ROLLBACK says, which becomes its cause
- * if it has none. COMMIT of a transaction in which a statement failed does nothing, and is reported.
+ * Runs `fn` between BEGIN and COMMIT, or ROLLBACK when it throws. What `fn` threw wins over what ROLLBACK says, which becomes its cause
+ * if it has none. COMMIT of a transaction in which a statement failed does nothing, and is reported. Once the signal has aborted, nothing
+ * more is begun or committed.
  */
-export async function inTransaction<R>(client: PgClient, begin: string, fn: () => R | PromiseLike<R>): Promise<R> {
-  await client.query(begin);
+export async function inTransaction<R>(
+  client: PgClient,
+  options: PgTransactionOptions,
+  fn: () => R | PromiseLike<R>,
+): Promise<R> {
+  const { signal } = options;
+  await client.query(beginStatement(options));
   let result: R;
   try {
+    signal?.throwIfAborted();
     result = await fn();
+    signal?.throwIfAborted();
   } catch (error) {
     await rollBack(client, error);
     throw error;

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { pgBench, until } from './pg-server.ts';
 
 const bench = pgBench();
@@ -105,6 +105,34 @@ describe('transaction()', () => {
     await until(async () => (await bench.sessions()) === 0);
     expect(await rows()).toEqual([]);
     expect((await pool.query('select 1')).rowCount).toBe(1);
+  });
+
+  test('is not committed, nor begun, after an abort that its function does not heed', async () => {
+    const pool = bench.pool({ max: 1 });
+    const controller = new AbortController();
+    const gate = Promise.withResolvers<void>();
+    let late: unknown;
+    const deaf = pool.transaction(
+      async (client) => {
+        await insert(client, 1);
+        controller.abort(new Error('enough'));
+        await gate.promise;
+        try {
+          await insert(client, 2);
+        } catch (error) {
+          late = error;
+        }
+      },
+      { signal: controller.signal },
+    );
+    await expect(deaf).rejects.toThrow('enough');
+    gate.resolve();
+    await until(() => late !== undefined);
+    expect(late).toMatchObject({ code: 'PERF_CONN_POOL_LEASE_ENDED' });
+    const fn = vi.fn();
+    await expect(pool.transaction(fn, { signal: controller.signal })).rejects.toThrow('enough');
+    expect(fn).not.toHaveBeenCalled();
+    expect(await rows()).toEqual([]);
   });
 
   test('its client cannot be given back early, nor used afterwards', async () => {
