@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
 import { type PostgresBinaries, postgresBinaries, sharedFolder } from './postgres-binaries.ts';
@@ -38,16 +38,20 @@ const READY = 'database system is ready to accept connections';
  * writes survives `kill()`, not the loss of power. There is no fallback to a fake.
  *
  * @param settings of the server, as `{ max_connections: '5' }`
+ * @param files to put into its data folder, to which names in the settings are relative: certificates, say
  * @throws Error saying what to install
  */
-export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
+export async function startPostgres(
+  settings: Readonly<Record<string, string>> = {},
+  files: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
   const binaries = postgresBinaries();
   const port = await freePort();
   const folder = mkdtempSync(join(sharedFolder(binaries.account), 'perf-postgres-'));
   const remove = (): void => rmSync(folder, { recursive: true, force: true });
   const cluster = new Cluster(binaries, folder, { ...DEFAULTS, port: String(port), ...settings });
   try {
-    cluster.initialize();
+    cluster.initialize(files);
     await cluster.start();
   } catch (error) {
     await cluster.kill('SIGKILL');
@@ -106,12 +110,22 @@ class Cluster {
     return join(this.#folder, 'data');
   }
 
-  initialize(): void {
+  initialize(files: Readonly<Record<string, string>>): void {
     const { folder, account } = this.#binaries;
-    if (account.uid !== undefined && account.gid !== undefined) chownSync(this.#folder, account.uid, account.gid);
+    this.#own(this.#folder);
     const form = ['-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '-D', this.#data];
     const stdio: ('ignore' | 'pipe')[] = ['ignore', 'ignore', 'pipe'];
     execFileSync(join(folder, 'initdb'), form, { ...account, cwd: this.#folder, stdio });
+    for (const [name, text] of Object.entries(files)) {
+      const file = join(this.#data, name);
+      writeFileSync(file, text, { mode: 0o600 });
+      this.#own(file);
+    }
+  }
+
+  #own(file: string): void {
+    const { uid, gid } = this.#binaries.account;
+    if (uid !== undefined && gid !== undefined) chownSync(file, uid, gid);
   }
 
   start(): Promise<void> {
