@@ -55,6 +55,7 @@ export interface PgClientOptions {
   readonly keepAlive?: boolean | undefined;
   readonly keepAliveInitialDelayMillis?: number | undefined;
   readonly types?: object | undefined;
+  readonly binary?: boolean | undefined;
   readonly stream?: (() => unknown) | undefined;
   readonly pipeline?: boolean | undefined;
 }
@@ -81,6 +82,7 @@ export const PG_CLIENT_OPTIONS: readonly string[] = Object.keys({
   keepAlive: 0,
   keepAliveInitialDelayMillis: 0,
   types: 0,
+  binary: 0,
   stream: 0,
   pipeline: 0,
 } satisfies Record<keyof PgClientOptions, 0>);

@@ -187,6 +187,50 @@ describe('events and ends', () => {
     expect(rows).toEqual([{ hook: 'hook', event: 'event' }]);
   });
 
+  test('tells with which error a client was given back, and of an idle client that died', async () => {
+    const pool = bench.pool({ max: 1 });
+    const heard: unknown[] = [];
+    pool.on('release', (error) => heard.push(error));
+    const error = new Error('broken');
+    (await pool.connect()).release(error);
+    await expect(pool.query('select nonsense')).rejects.toBeInstanceOf(Error);
+    await pool.query(one);
+    expect(heard).toEqual([error, expect.objectContaining({ code: '42703' }), undefined]);
+    const dead = new Promise((resolve) => pool.on('error', (cause, client) => resolve([cause, client])));
+    await bench.ask(`select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'pooled'`);
+    expect(await dead).toEqual([expect.objectContaining({ code: '57P01' }), expect.any(Client)]);
+    expect(pool.idleCount).toBe(0);
+  });
+
+  test('a client whose onConnect fails is not lent, and its connection is closed', async () => {
+    let failing = true;
+    const pool = bench.pool({
+      max: 1,
+      acquireTimeout: 100,
+      onConnect: (client) => client.query(failing ? 'select nonsense' : one),
+    });
+    await expect(pool.connect()).rejects.toMatchObject({ cause: { code: '42703' } });
+    failing = false;
+    expect((await pool.query(one, [], { timeout: 10_000 })).rows).toEqual([{ one: 1 }]);
+    expect(await bench.sessions()).toBe(1);
+  });
+
+  test('with reject-head a failure to connect reaches the caller at once, as with pg.Pool', async () => {
+    const client = () => new Client({ host: '127.0.0.1', port: 1 });
+    const pool = bench.pool({ client, onCreateError: 'reject-head' });
+    await expect(pool.query(one)).rejects.toMatchObject({ cause: { code: 'ECONNREFUSED' } });
+    const [error, lent, done] = await new Promise<unknown[]>((resolve) => pool.connect((...all) => resolve(all)));
+    expect([error, lent, typeof done]).toEqual([expect.any(Error), undefined, 'function']);
+  });
+
+  test('a client is replaced after maxUses', async () => {
+    const pool = bench.pool({ max: 1, maxUses: 2 });
+    const pids: unknown[] = [];
+    for (let i = 0; i < 4; i++) pids.push((await pool.query('select pg_backend_pid() as pid')).rows[0]?.pid);
+    expect(new Set(pids).size).toBe(2);
+    expect(pool.options).toMatchObject({ max: 1, maxUses: 2 });
+  });
+
   test('end() serves who waits, waits for who has a client, and may be called again', async () => {
     const pool = bench.pool({ max: 1 });
     const client = await pool.connect();
