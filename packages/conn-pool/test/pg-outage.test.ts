@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { isPgConnectionLost } from '../src/pg.ts';
@@ -204,7 +205,7 @@ test('a process that has closed its pool, or let it exit on idle, ends by itself
       const code = `import { pgPool } from '@perf/conn-pool/pg'; import { Client } from 'pg';
         const client = () => new Client(${JSON.stringify(bench.server.url)}); ${body}`;
       const child = execFile(process.execPath, ['--input-type=module', '-e', code], {
-        cwd: new URL('..', import.meta.url).pathname,
+        cwd: fileURLToPath(new URL('..', import.meta.url)),
         timeout: 20_000,
       });
       child.once('exit', (status, signal) => resolve(signal === null ? (status ?? -1) : -1));

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import { type RedisServer, startRedis } from '@perf/testkit';
 import { Redis } from 'ioredis';
@@ -307,7 +308,7 @@ test('a process that has closed its pool ends by itself', async () => {
   const code = `import { redisPool } from '@perf/conn-pool/redis'; import { Redis } from 'ioredis';
     const pool = redisPool({ client: () => new Redis('${server.url}', { lazyConnect: true }), max: 2 });
     await pool.use((redis) => redis.ping()); await pool.close();`;
-  const cwd = new URL('..', import.meta.url).pathname;
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
   const child = execFile(process.execPath, ['--input-type=module', '-e', code], { cwd, timeout: 20_000 });
   expect(await once(child, 'exit')).toEqual([0, null]);
 });

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { once } from 'node:events';
 import { type AddressInfo, type LookupFunction, type Server, type Socket, createServer } from 'node:net';
 import { PassThrough } from 'node:stream';
@@ -174,7 +175,7 @@ test('a process that has closed its pool ends by itself', async () => {
   const port = await listen(createServer(echo));
   const code = `import { tcpPool } from '@perf/conn-pool/tcp';
     const pool = tcpPool({ host: '127.0.0.1', port: ${port}, max: 2, min: 1 }); await pool.warmUp(); await pool.close();`;
-  const cwd = new URL('..', import.meta.url).pathname;
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
   const child = execFile(process.execPath, ['--input-type=module', '-e', code], { cwd, timeout: 20_000 });
   expect(await once(child, 'exit')).toEqual([0, null]);
 });

