@@ -28,7 +28,7 @@ export class Attempt<C> {
   readonly #settings: Settings<C>;
   readonly #events: AttemptEvents<C>;
   readonly #controller = new AbortController();
-  #state: 'running' | 'opened' | 'given up' | 'ended' = 'running';
+  #state: 'new' | 'running' | 'opened' | 'given up' | 'ended' = 'new';
   #timer: Timer | undefined;
   #lost: { readonly reason: unknown } | undefined;
 
@@ -38,7 +38,10 @@ export class Attempt<C> {
     this.#events = events;
   }
 
+  /** Calls `create`, unless given up before: the `create` of another one has called the pool. */
   start(): void {
+    if (this.#state !== 'new') return;
+    this.#state = 'running';
     const { createTimeout } = this.#settings;
     this.#timer = startTimer(() => {
       const error = new CallbackTimeoutError('create', createTimeout);
@@ -54,6 +57,7 @@ export class Attempt<C> {
 
   /** Nobody wants the connection any more; `create` is told why. */
   giveUp(reason: unknown): void {
+    if (this.#state === 'new') this.#end();
     if (this.#state !== 'running') return;
     this.#state = 'given up';
     this.#timer?.cancel();

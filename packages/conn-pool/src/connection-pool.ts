@@ -68,7 +68,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     this.#room = new WaitingRoom<C>({
       ...common,
       deadlocks,
-      capacity: () => this.#stock.bounds.max * settings.maxLeasesPerConnection,
+      isExhausted: (leases) => this.#stock.isExhausted(leases),
       timeoutError: (timeout, waited) => this.#timedOut(timeout, waited),
       onLeft: () => this.#changed(),
     });

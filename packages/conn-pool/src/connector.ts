@@ -49,8 +49,8 @@ export class Connector<C> {
     return this.#inPoolContext(claimed);
   }
 
-  /** Whether the connection may be lent. The promise does not reject. */
-  validate(connection: C): boolean | Promise<boolean> {
+  /** Whether the connection may be lent. The promise does not reject. @param onError hears of what it fails with, if it is an error */
+  validate(connection: C, onError: (error: unknown) => void): boolean | Promise<boolean> {
     const { validate, validateTimeout } = this.#settings;
     if (validate === undefined) return true;
     const validation = new Validation();
@@ -64,15 +64,15 @@ export class Connector<C> {
       if (!isPromiseLike(answer)) return this.#verdict(answer);
       return deadline(() => answer, { timeout: validateTimeout, onTimeout: timedOut }).then(
         (healthy) => this.#verdict(healthy),
-        (error: unknown) => this.#unfit(error, 'validate'),
+        (error: unknown) => this.#unfit(error, 'validate', onError),
       );
     } catch (error) {
-      return this.#unfit(error, 'validate');
+      return this.#unfit(error, 'validate', onError);
     }
   }
 
-  /** Whether the connection is fit for the next caller. The promise does not reject. */
-  reset(connection: C): boolean | Promise<boolean> {
+  /** Whether the connection is fit for the next caller. The promise does not reject. @param onError as for `validate` */
+  reset(connection: C, onError: (error: unknown) => void): boolean | Promise<boolean> {
     const { reset, validateTimeout } = this.#settings;
     if (reset === undefined) return true;
     try {
@@ -83,10 +83,10 @@ export class Connector<C> {
         onTimeout: (ms) => new CallbackTimeoutError('reset', ms),
       }).then(
         () => true,
-        (error: unknown) => this.#unfit(error, 'reset'),
+        (error: unknown) => this.#unfit(error, 'reset', onError),
       );
     } catch (error) {
-      return this.#unfit(error, 'reset');
+      return this.#unfit(error, 'reset', onError);
     }
   }
 
@@ -145,8 +145,9 @@ export class Connector<C> {
     return Boolean(healthy);
   }
 
-  #unfit(error: unknown, operation: 'validate' | 'reset'): false {
+  #unfit(error: unknown, operation: 'validate' | 'reset', onError: (error: unknown) => void): false {
     this.#checkErrors++;
+    onError(error);
     this.report(error, operation);
     return false;
   }

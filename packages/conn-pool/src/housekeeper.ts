@@ -1,5 +1,4 @@
 import { Alarm } from './alarm.ts';
-import type { Connector } from './connector.ts';
 import type { LinkedList } from './linked-list.ts';
 import type { Bounds, Settings } from './options.ts';
 import type { Slot } from './slot.ts';
@@ -13,7 +12,8 @@ export interface HousekeeperParts<C> {
   readonly slots: Slots<C>;
   /** In the order they became idle. */
   readonly idle: LinkedList<Slot<C>>;
-  readonly connector: Connector<C>;
+  /** Whether `slot`, which is `validating`, works. */
+  readonly validate: (slot: Slot<C>) => boolean | Promise<boolean>;
   /** The time of what becomes idle. */
   readonly turn: TurnClock;
   /** How many connections to keep at the moment, and how many there may be. */
@@ -64,12 +64,12 @@ export class Housekeeper<C> {
 
   /** Those that there is no hand free for now are found again when one is. */
   #keepAlive(slot: Slot<C>): void {
-    const { settings, slots, idle, connector } = this.#parts;
+    const { settings, slots, idle, validate } = this.#parts;
     if (slot.state !== 'idle' || this.#probing >= settings.maxConcurrentCreates) return;
     idle.remove(slot);
     slots.move(slot, 'validating');
     this.#probing++;
-    const healthy = connector.validate(slot.connection as C);
+    const healthy = validate(slot);
     if (typeof healthy === 'boolean') this.#probed(slot, healthy);
     else void healthy.then((answer) => this.#probed(slot, answer, true));
   }

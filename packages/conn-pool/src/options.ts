@@ -71,7 +71,8 @@ export interface ConnectionPoolOptions<C> {
   readonly isFatal?: ((error: unknown) => boolean) | undefined;
   /**
    * Whether the error a connection died of means that all made before are as good as dead: the peer failed over, say. Asked about the
-   * reasons given to `lost()` and `lease.discard()` and the fatal errors of `use()`; if so, the pool does `evictAll()`. What died before
+   * reasons given to `lost()` and `lease.discard()`, the fatal errors of `use()`, and what `validate` and `reset` fail with, their
+   * `CallbackTimeoutError` included; if so, the pool does `evictAll()`. What died before
    * its owner noticed does not count again: fifty connections that one failover killed cost the pool one eviction. @default never
    */
   readonly isFailover?: ((error: unknown) => boolean) | undefined;

@@ -78,6 +78,7 @@ export class Stock<C> implements Lender<C> {
     this.#housekeeper = new Housekeeper<C>({
       ...common,
       idle: this.#idle.list,
+      validate: (slot) => this.#validate(slot),
       bounds: () => this.#kept(),
       onSurplus: (slot) => this.#end(slot),
       onProbed: (slot, healthy) => this.#probed(slot, healthy),
@@ -117,7 +118,7 @@ export class Stock<C> implements Lender<C> {
       const slot = this.#idle.take();
       if (slot === undefined || !this.#idle.isStale(slot)) return slot;
       this.slots.move(slot, 'validating');
-      const healthy = this.connector.validate(slot.connection as C);
+      const healthy = this.#validate(slot);
       if (typeof healthy !== 'boolean') {
         void healthy.then((answer) => this.#checked(slot, answer));
         return undefined;
@@ -155,7 +156,7 @@ export class Stock<C> implements Lender<C> {
       return;
     }
     this.slots.move(slot, 'resetting');
-    const fit = this.connector.reset(slot.connection as C);
+    const fit = this.connector.reset(slot.connection as C, (error) => this.#diesOf(slot, error));
     if (typeof fit === 'boolean') this.#checked(slot, fit);
     else void fit.then((answer) => this.#checked(slot, answer));
   }
@@ -190,6 +191,13 @@ export class Stock<C> implements Lender<C> {
     }
     this.#pumping = false;
     this.#onChanged();
+  }
+
+  /** Whether no connection becomes free unless one of the leases ends, of which there are `leases`. */
+  isExhausted(leases: number): boolean {
+    const { size } = this.slots;
+    const isFull = size >= this.#bounds.max && this.slots.count('lent') === size;
+    return isFull && this.slots.leases === leases && this.#lending.share() === undefined;
   }
 
   /** Ends every idle connection. Returns how many. */
@@ -338,6 +346,15 @@ export class Stock<C> implements Lender<C> {
     this.#dies(slot, reason);
     this.#endUnlessLent(slot);
     this.connector.report(reason, 'connection');
+  }
+
+  #validate(slot: Slot<C>): boolean | Promise<boolean> {
+    return this.connector.validate(slot.connection as C, (error) => this.#diesOf(slot, error));
+  }
+
+  /** `validate` or `reset` failed with `error`; unless it has gone meanwhile, the caller ends it. */
+  #diesOf(slot: Slot<C>, error: unknown): void {
+    if (slot.state === 'validating' || slot.state === 'resetting') this.#dies(slot, error);
   }
 
   /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */

@@ -58,7 +58,7 @@ export class WaitDeadlines<C> {
   }
 
   #joinedForItself(waiter: Waiter<C>): void {
-    const now = (waiter.since = this.#parts.clock.look());
+    const now = (waiter.since = this.#parts.clock.now());
     const { terms } = waiter;
     if (terms === undefined) return;
     terms.deadline = now + terms.timeout;

@@ -29,10 +29,10 @@ export class WaiterQueue<C> {
     this.size++;
   }
 
-  /** Who is to be served next. It stays in the queue. @param clock asked only while several priorities wait */
+  /** Who is to be served next. It stays in the queue. @param clock asked only where it takes that to compare priorities */
   peek(clock: TurnClock): Waiter<C> | undefined {
     if (this.#lines.length === 1) return this.#normal.head;
-    clock.look();
+    if (this.#lines.some(({ head }) => head !== undefined && head.since === undefined)) clock.look();
     return this.#mostUrgent();
   }
 

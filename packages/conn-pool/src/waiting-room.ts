@@ -20,8 +20,8 @@ export interface WaitingRoomParts {
   readonly counters: Counters;
   /** Only while deadlocks are watched. */
   readonly deadlocks: DeadlockWatch | undefined;
-  /** How many leases there may be at once. */
-  readonly capacity: () => number;
+  /** Whether no connection becomes free unless one of the leases ends, of which there are `leases`. */
+  readonly isExhausted: (leases: number) => boolean;
   /** What to tell one that waited for `waited` of `timeout` milliseconds. */
   readonly timeoutError: (timeout: number, waited: number) => Error;
   /** Somebody left without a connection. */
@@ -141,10 +141,10 @@ export class WaitingRoom<C> {
 
   /** Notes that a caller in `scope` waits, unless then each that has a connection would wait. */
   #deadlock(scope: Scope | undefined): PoolDeadlockError | undefined {
-    const { deadlocks, settings, capacity } = this.#parts;
+    const { deadlocks, settings, isExhausted } = this.#parts;
     if (deadlocks === undefined || scope === undefined) return undefined;
     deadlocks.waits(scope);
-    if (deadlocks.blocked.size < capacity()) return undefined;
+    if (!isExhausted(deadlocks.blocked.size)) return undefined;
     const error = new PoolDeadlockError(
       settings.name,
       [...deadlocks.blocked].map((each) => each.trace),

@@ -1,6 +1,6 @@
 /**
- * A million operations against a peer and callbacks that misbehave at random: `node --expose-gc test/chaos.ts [operations]`. Not a test: it takes
- * minutes. Ends with an error when a connection has two owners, there are more than allowed, a caller hangs, a count does not add up or
+ * A million operations against a peer and callbacks that misbehave at random: `pnpm run chaos [operations]`. Not a test: it takes
+ * a minute. Ends with an error when a connection has two owners, there are more than allowed, a caller hangs, a count does not add up or
  * memory grows.
  */
 import { setTimeout as sleep } from 'node:timers/promises';

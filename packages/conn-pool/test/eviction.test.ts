@@ -142,6 +142,49 @@ describe('a failover', () => {
     expect(await pool.use((each) => each)).toBe(connection);
   });
 
+  test.each(['throws', 'rejects', 'times out'])(
+    'that validate %s of costs one validation, not one each',
+    async (how) => {
+      let vanished = false;
+      const validate = vi.fn(() => {
+        if (!vanished) return true;
+        if (how === 'throws') throw failure('ECONNRESET');
+        return how === 'rejects' ? Promise.reject(failure('ECONNRESET')) : new Promise<boolean>(() => {});
+      });
+      const pool = world.makePool({
+        max: 20,
+        validate,
+        validateAfterIdle: 0,
+        validateTimeout: 1_000,
+        isFailover: (error) => isFailover(error) || (error as Failure).code === 'PERF_CONN_POOL_CALLBACK_TIMEOUT',
+      });
+      for (const lease of await take(pool, 10)) lease.release();
+      vanished = true;
+      const callers = [watch(pool.acquire()), watch(pool.acquire())];
+      await pass(1_000);
+      for (const caller of callers) expect(caller.value?.connection.id).toBeGreaterThanOrEqual(10);
+      expect(validate.mock.calls.length).toBeLessThanOrEqual(2);
+      expect(pool.stats()).toMatchObject({ inUse: 2, destroyed: 10 });
+      await pass(10_000);
+      expect(pool.stats()).toMatchObject({ inUse: 2 });
+    },
+  );
+
+  test('that reset fails of drops the others too', async () => {
+    const pool = world.makePool({
+      max: 3,
+      isFailover,
+      reset: (connection) => {
+        if (connection.id === 1) throw failure('57P01');
+      },
+    });
+    const [a, b] = await take(pool, 2);
+    a?.release();
+    b?.release();
+    await pass();
+    expect(pool.stats()).toMatchObject({ size: 0, destroyed: 2 });
+  });
+
   test('asked about while the pool is closed by force destroys nothing twice', async () => {
     const destroyed: number[] = [];
     const pool = world.makePool({

@@ -9,6 +9,7 @@ describe('a paused pool', () => {
     const [held] = await take(pool, 2);
     pool.pause();
     expect(pool.paused).toBe(true);
+    expect(pool.tryAcquire()).toBeUndefined();
     const order: number[] = [];
     const waiting = [0, 1, 2].map((id) => watch(pool.use(() => void order.push(id))));
     held?.release();

@@ -177,6 +177,37 @@ describe.each(['create', 'validate', 'reset', 'destroy', 'onError', 'isFatal', '
   },
 );
 
+test.each([
+  ['closes the pool by force', 0, 1],
+  ['makes it smaller', 1, 1],
+  ['evicts everything', 4, 5],
+])('a create that %s takes those with it that were to be called next', async (how, served, creates) => {
+  let calls = 0;
+  const pool: ConnectionPool<FakeConnection> = world.makePool({
+    max: 4,
+    create: (ctx) => {
+      if (++calls === 1) {
+        if (how === 'makes it smaller') pool.resize({ max: 1 });
+        else if (how === 'evicts everything') pool.evictAll();
+        else void pool.close({ force: true });
+      }
+      return world.peer.callbacks.create(ctx);
+    },
+  });
+  pool.pause();
+  const callers = [1, 2, 3, 4].map(() => watch(pool.acquire()));
+  // All four are wanted at once.
+  pool.resume();
+  await pass();
+  expect(callers.filter((each) => each.value !== undefined)).toHaveLength(served);
+  expect(calls).toBe(creates);
+  for (const { value } of callers) value?.release();
+  await pass(10_000);
+  expect(callers.every((each) => each.settled || how === 'makes it smaller')).toBe(true);
+  expect(pool.stats()).toMatchObject({ creating: 0, createErrors: 0, destroying: 0 });
+  expect(world.peer.live).toBe(pool.stats().size);
+});
+
 test('a connection that tells of its loss a hundred times, at any time, is lost once', async () => {
   const onError = vi.fn();
   const pool = world.makePool({ onError });

@@ -1,5 +1,12 @@
 import { expect, vi } from 'vitest';
-import { AcquireTimeoutError, ConnectionPool, type ConnectionPoolOptions, type Lease } from '../src/index.ts';
+import {
+  type AcquireOptions,
+  AcquireTimeoutError,
+  ConnectionPool,
+  PoolDeadlockError,
+  type ConnectionPoolOptions,
+  type Lease,
+} from '../src/index.ts';
 import { type FakeConnection, FakePeer } from './fake-peer.ts';
 
 /** Numbers that are the same for the same seed: "mulberry32" of Tommy Ettinger. */
@@ -19,6 +26,8 @@ interface Caller {
   readonly came: number;
   readonly timeout: number;
   readonly controller: AbortController | undefined;
+  /** Set if it came while others heard that they are served: it may be the better one, but came too late. */
+  readonly late: number;
   state: 'waiting' | 'aborting' | 'served' | 'failed';
 }
 
@@ -47,6 +56,10 @@ export class Walker {
   readonly #log: string[] = [];
   #waiting = 0;
   #callers = 0;
+  /** How many `use()` run. */
+  #using = 0;
+  /** Grows when all who were served have heard of it. */
+  #moment = 0;
   #max: number;
   /** How many places were taken when the pool was made smaller: it may have more than `max` until they are given back, but never one more. */
   #surplus = 0;
@@ -77,6 +90,7 @@ export class Walker {
       maxLifetime: this.#upTo(2) === 0 ? Infinity : 100,
       maxUses: this.#upTo(3) === 0 ? 5 : Infinity,
       order: this.#upTo(2) === 0 ? 'lifo' : 'fifo',
+      detectDeadlocks: this.#upTo(2) === 0,
       leakThreshold: this.#upTo(4) === 0 ? 15 : Infinity,
       onLeak: () => {},
       ...(this.#upTo(2) === 0 ? { validate: () => this.#check() } : {}),
@@ -88,6 +102,7 @@ export class Walker {
   async step(closely: boolean): Promise<void> {
     await this.#act();
     await settle();
+    this.#moment++;
     this.#look(closely);
   }
 
@@ -120,7 +135,8 @@ export class Walker {
 
   async #act(): Promise<void> {
     const dice = this.#upTo(100);
-    if (dice < 36) this.#acquire();
+    if (dice < 28) this.#acquire();
+    else if (dice < 36) void this.#use(0);
     else if (dice < 39) this.#tryAcquire();
     else if (dice < 68) this.#endOne('release');
     else if (dice < 71) this.#endOne('discard');
@@ -134,26 +150,56 @@ export class Walker {
   }
 
   #acquire(): void {
+    const { caller, options } = this.#comes('acquire', false);
+    this.pool.acquire(options).then(
+      (lease) => {
+        this.#served(caller);
+        this.#receive(lease);
+      },
+      (error: unknown) => this.#failed(caller, error),
+    );
+  }
+
+  /** A `use()`, and sometimes another one inside of it. */
+  async #use(depth: number): Promise<void> {
+    const { caller, options } = this.#comes('use', depth > 0);
+    // Served at once, it may run before those that were served earlier and have not run yet: nobody waits any more by then.
+    const { waiting } = this.pool.stats();
+    let isCalling = true;
+    const work = async (connection: FakeConnection): Promise<void> => {
+      if (isCalling) this.#must(waiting === 0, `${caller.id} has overtaken those who wait`);
+      this.#served(caller, !isCalling);
+      this.#owns(connection);
+      this.#using++;
+      try {
+        if (this.#upTo(2) === 0) await new Promise((resolve) => setTimeout(resolve, this.#upTo(6)));
+        if (depth < 2 && this.#upTo(3) === 0) await this.#use(depth + 1);
+        if (this.#upTo(6) === 0) throw new Error('mine');
+      } finally {
+        this.#using--;
+        this.#owners.set(connection, (this.#owners.get(connection) ?? 0) - 1);
+      }
+    };
+    const used = this.pool.use(work, options);
+    isCalling = false;
+    await used.catch((error: unknown) => {
+      if (caller.state === 'waiting' || caller.state === 'aborting') this.#failed(caller, error);
+    });
+  }
+
+  #comes(how: string, isNested: boolean): { caller: Caller; options: AcquireOptions } {
     const line = this.#upTo(4) === 0 ? this.#upTo(PRIORITIES.length) : 0;
     const priority = PRIORITIES[line] ?? 0;
     const timeout = this.#upTo(4) === 0 ? 1 + this.#upTo(50) : ACQUIRE_TIMEOUT;
     const controller = this.#upTo(4) === 0 ? new AbortController() : undefined;
-    const caller: Caller = {
-      id: this.#callers++,
-      priority,
-      came: performance.now(),
-      timeout,
-      controller,
-      state: 'waiting',
-    };
-    this.#note(`acquire ${caller.id} priority ${priority} timeout ${timeout}`);
+    const came = performance.now();
+    const late = isNested ? this.#moment : -1;
+    const caller: Caller = { id: this.#callers++, priority, came, timeout, controller, late, state: 'waiting' };
+    this.#note(`${how} ${caller.id} priority ${priority} timeout ${timeout}`);
     this.#lines[line]?.push(caller);
     this.#waiting++;
     const signal = controller?.signal;
-    this.pool.acquire({ priority, ...(timeout === ACQUIRE_TIMEOUT ? {} : { timeout }), signal }).then(
-      (lease) => this.#served(caller, lease),
-      (error: unknown) => this.#failed(caller, error),
-    );
+    return { caller, options: { priority, ...(timeout === ACQUIRE_TIMEOUT ? {} : { timeout }), signal } };
   }
 
   #tryAcquire(): void {
@@ -165,14 +211,13 @@ export class Walker {
     this.#receive(lease);
   }
 
-  #served(caller: Caller, lease: Lease<FakeConnection>): void {
+  #served(caller: Caller, inTurn = true): void {
     // An abort may come when it is served already.
     this.#must(caller.state === 'waiting' || caller.state === 'aborting', `${caller.id} settled twice`);
-    this.#must(this.#isNext(caller), `${caller.id} is served before its turn`);
+    this.#must(!inTurn || this.#isNext(caller), `${caller.id} is served before its turn`);
     caller.state = 'served';
     this.#waiting--;
     this.#note(`${caller.id} is served`);
-    this.#receive(lease);
   }
 
   #failed(caller: Caller, error: unknown): void {
@@ -180,6 +225,9 @@ export class Walker {
     const waited = performance.now() - caller.came;
     if (error instanceof AcquireTimeoutError) {
       this.#must(waited === caller.timeout, `${caller.id} timed out after ${waited} of ${caller.timeout} ms`);
+    }
+    if (error instanceof PoolDeadlockError) {
+      this.#must(this.#held.length === 0, 'a deadlock is told of while somebody may give a connection back');
     }
     caller.state = 'failed';
     this.#waiting--;
@@ -195,6 +243,7 @@ export class Walker {
       // Equal ones, and those between which rounding decides, may go either way; within a line the order is strict.
       return (
         first === undefined ||
+        first.late === this.#moment ||
         first === caller ||
         (first.priority !== caller.priority && rank(caller) <= rank(first) + 1e-6)
       );
@@ -209,12 +258,17 @@ export class Walker {
       this.#must(this.pool.closed, 'got a lease that is void');
       return;
     }
+    this.#owns(connection);
+    this.#held.push({ lease, connection });
+  }
+
+  /** Somebody has got `connection`. */
+  #owns(connection: FakeConnection): void {
     const owners = (this.#owners.get(connection) ?? 0) + 1;
     this.#must(owners <= this.#limit, `connection ${connection.id} has ${owners} owners`);
     this.#must(!this.#lost.has(connection), `connection ${connection.id} is lent, but lost`);
     this.#must(connection.alive, `connection ${connection.id} is lent, but destroyed`);
     this.#owners.set(connection, owners);
-    this.#held.push({ lease, connection });
   }
 
   #endOne(how: 'release' | 'discard'): void {
@@ -264,6 +318,7 @@ export class Walker {
     for (let i = 0; i < ms; i++) {
       vi.advanceTimersByTime(1);
       await settle();
+      this.#moment++;
     }
   }
 
@@ -318,7 +373,7 @@ export class Walker {
     this.#must(size === idle + inUse + creating + checking + destroying, 'the states do not sum up to the size');
     this.#must(created - destroyed === idle + inUse + checking + destroying, 'connections are missing');
     this.#must(waiting === this.#waiting, `${waiting} wait, not ${this.#waiting}`);
-    this.#must(leases === this.#held.length, `${leases} leases are out, not ${this.#held.length}`);
+    this.#must(leases === this.#held.length + this.#using, `${leases} leases are out, not ${this.#held.length}`);
     const isMinded = idle === 0 || waiting <= checking * this.#limit || this.pool.paused;
     this.#must(isMinded, 'somebody waits while a connection is idle and none is validated for them');
     this.#must(
@@ -344,5 +399,5 @@ export class Walker {
 
 /** Lets the promises that are due settle, without a turn of the event loop. */
 async function settle(): Promise<void> {
-  for (let i = 0; i < 24; i++) await undefined;
+  for (let i = 0; i < 80; i++) await Promise.resolve();
 }
