@@ -33,8 +33,8 @@ import { WarmUps } from './warm-up.ts';
 const NO_OPTIONS: AcquireOptions = {};
 
 /**
- * A pool of connections of any kind. A connection has one owner at a time, there are never more than `max`, and callers are served in the
- * order they came.
+ * A pool of connections of any kind. A connection has one owner at a time (or `maxLeasesPerConnection`), there are never more than `max`,
+ * and callers are served in the order they came.
  *
  * Connections belong to the pool: it opens them when more callers wait than connections are on their way, whoever gets them then, and
  * keeps those nobody waits for any more. While the peer is down it tries one at a time, after growing, random waits; callers wait until
