@@ -26,6 +26,8 @@ const GUARDED: readonly PropertyKey[] = ['query', 'end', 'connect'];
 class LentClient<C extends PgClient> implements ProxyHandler<C> {
   readonly #tenure: Tenure;
   readonly #release: (error?: Error | boolean) => void;
+  /** Kept: it is what is asked for most. */
+  #query: unknown;
 
   constructor(tenure: Tenure, release: (error?: Error | boolean) => void) {
     this.#tenure = tenure;
@@ -36,6 +38,7 @@ class LentClient<C extends PgClient> implements ProxyHandler<C> {
     if (key === 'release') return this.#release;
     if (key === Symbol.dispose) return this.#dispose;
     if (this.#tenure.ended && GUARDED.includes(key)) throw new LeaseEndedError();
+    if (key === 'query') return (this.#query ??= client.query.bind(client));
     const value: unknown = Reflect.get(client, key, client);
     return typeof value === 'function' ? value.bind(client) : value;
   }

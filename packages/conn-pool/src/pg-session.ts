@@ -25,6 +25,7 @@ export class PgSession {
   /** Whether there was a `LISTEN` since the last reset. */
   #listens = false;
   #spoilt: string | undefined;
+  #leaving = false;
   #listeners: KeptListeners | undefined;
 
   /** Whether it belongs to a caller, who hears of its errors from the statements. */
@@ -47,7 +48,7 @@ export class PgSession {
       if (text === 'LISTEN') this.#listens = true;
     });
     this.#client.on('error', (error) => {
-      const idle = !this.lent && this.#internals._ending !== true;
+      const idle = !this.lent && !this.#leaving;
       lost(error);
       if (idle) this.#onIdleError(error);
     });
@@ -94,7 +95,8 @@ export class PgSession {
   /** Ends the session. What it is still busy with the server is told to give up, since it would go on alone. */
   async end(): Promise<void> {
     const { _queryable: queryable = true } = this.#internals;
-    if (queryable && pendingQueries(this.#internals).length > 0) {
+    this.#leaving = true;
+    if (queryable && !this.#isReady()) {
       await cancelStatement(this.#internals);
       await cutOff(this.#internals);
       return;
