@@ -25,6 +25,11 @@ afterEach(() => {
   expect(uncaught.splice(0)).toEqual([]);
 });
 
+async function pids(): Promise<number[]> {
+  const rows = await bench.ask<{ pid: number }>(`select pid from pg_stat_activity where application_name = 'pooled'`);
+  return rows.map(({ pid }) => pid);
+}
+
 /** Workers that count in transactions, until stopped. */
 function load(pool: PgPool<Client>, workers: number) {
   const outcomes = { ok: 0, failed: 0 };
@@ -101,6 +106,21 @@ describe('when the server', () => {
     await Promise.all(Array.from({ length: 10 }, () => pool.query('select 1')));
     await until(() => pool.totalCount === pool.idleCount);
     expect(await bench.sessions()).toBe(pool.totalCount);
+  });
+
+  test('terminates one session, all go if that is said to mean a failover', async () => {
+    const pool = bench.pool({ max: 3, isFailover: (error) => (error as { code?: string }).code === '57P01' });
+    const clients = await Promise.all([pool.connect(), pool.connect(), pool.connect()]);
+    for (const client of clients) client.release();
+    await until(() => pool.idleCount === 3);
+    const before = new Set(await pids());
+    const dying = pool.query('select pg_sleep(100), 1 as doomed');
+    void bench.ask(
+      `select pg_terminate_backend(pid) from pg_stat_activity where query like '%doomed' and pid <> pg_backend_pid()`,
+    );
+    await expect(dying).rejects.toMatchObject({ code: '57P01' });
+    await Promise.all([pool.query('select 1'), pool.query('select 1')]);
+    expect((await pids()).filter((pid) => before.has(pid))).toEqual([]);
   });
 
   test('hangs, callers wait no longer than they said, and all is well when it goes on', async () => {
