@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
 import { Client as Client1 } from '@modelcontextprotocol/sdk/client/index.js';
@@ -129,4 +130,19 @@ describe.each<[string, Sdk]>([
     expect(again).toEqual(again.map((__, i) => `Echo: ${i}`));
     expect(connected).toBe(2);
   });
+});
+
+test('a process that has closed its pool ends by itself', async () => {
+  const code = `import { mcpPool } from '@perf/conn-pool/mcp'; import { Client } from '@modelcontextprotocol/client';
+    import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+    const pool = mcpPool({ max: 1, connect: async ({ signal }) => {
+      const client = new Client({ name: 'a', version: '1' });
+      const args = [${JSON.stringify(EVERYTHING)}, 'stdio'];
+      await client.connect(new StdioClientTransport({ command: process.execPath, args, stderr: 'ignore' }), { signal });
+      return client;
+    } });
+    await pool.use((client) => client.ping()); await pool.close();`;
+  const cwd = fileURLToPath(new URL('..', import.meta.url));
+  const child = execFile(process.execPath, ['--input-type=module', '-e', code], { cwd, timeout: 40_000 });
+  expect(await once(child, 'exit')).toEqual([0, null]);
 });
