@@ -233,8 +233,8 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
    * Refuses new callers, serves those who wait, and destroys the connections as they are given back. After `timeout`, or at once with
    * `force`, those who still wait are turned off with a ClosedError, and lent connections are destroyed under their owners.
    *
-   * Resolves when every connection is destroyed, and never rejects but for bad options; it settles at the latest `destroyTimeout` after
-   * force was used. A further call may ask for more haste; it returns the same promise.
+   * Resolves when every connection is destroyed, and never rejects but for bad options; it settles at the latest twice `destroyTimeout`
+   * after force was used: a connection may still come of a create that was given up, and take as long to die. A further call may ask for more haste; it returns the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
     const { force = false, timeout } = options;

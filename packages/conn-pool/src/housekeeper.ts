@@ -1,4 +1,5 @@
 import { Alarm } from './alarm.ts';
+import { lifetimeFrom } from './lifetime.ts';
 import type { LinkedList } from './linked-list.ts';
 import type { Bounds, Settings } from './options.ts';
 import type { Slot } from './slot.ts';
@@ -57,8 +58,19 @@ export class Housekeeper<C> {
     onDone();
   }
 
+  /** Throws the dice for a new connection. */
+  adopt(slot: Slot<C>): void {
+    const { maxLifetime, clock } = this.#parts.settings;
+    this.#pace(slot);
+    if (maxLifetime === Infinity) return;
+    const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
+    slot.retireAt = retireAt;
+    slot.dieAt = dieAt;
+    this.callAt(retireAt, clock.now());
+  }
+
   /** The time until `slot` is to be validated, new dice each time: connections made together are not all looked at together. */
-  pace(slot: Slot<C>): void {
+  #pace(slot: Slot<C>): void {
     slot.keepaliveAfter = this.#parts.settings.keepaliveInterval * (1 - 0.2 * Math.random());
   }
 
@@ -79,7 +91,7 @@ export class Housekeeper<C> {
     if (slot.state === 'validating') {
       const now = this.#parts.settings.clock.now();
       slot.provenAt = now;
-      this.pace(slot);
+      this.#pace(slot);
       this.#alarm.set(now + slot.keepaliveAfter, now);
       this.#parts.onProbed(slot, healthy);
     }

@@ -51,7 +51,7 @@ export class Sharing<C> {
   shed(slots: Slots<C>, max: number): void {
     const lent = [...slots].filter((slot) => slot.state === 'lent' && !slot.lost);
     const excess = Math.max(0, slots.staying - this.leaving(slots) - max);
-    for (const slot of lent.toSorted((a, b) => a.leases - b.leases).slice(0, excess)) slot.lost = true;
+    for (const slot of lent.toSorted((a, b) => a.leases - b.leases).slice(0, excess)) slots.lose(slot);
   }
 
   /** How many lent connections get no more leases. O(connections). */

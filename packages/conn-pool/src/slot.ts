@@ -21,7 +21,7 @@ export class Slot<C> implements Linked<Slot<C>> {
   generation = 0;
   /** How many leases have ended well. */
   uses = 0;
-  /** The connection told that it is dead; it is not lent again. */
+  /** The connection is dead, evicted or used up: it is not lent again. Changed by {@link Slots}, which counts. */
   lost = false;
   /** Old enough to go as soon as it is not lent and a younger one is there. */
   retiring = false;

@@ -14,6 +14,8 @@ export class Slots<C> implements Iterable<Slot<C>> {
     gone: 0,
   };
   #retiring = 0;
+  /** Those that are lost or retiring, and still serve. */
+  #leaving = 0;
 
   /** How many places are taken, by whatever. */
   get size(): number {
@@ -33,7 +35,7 @@ export class Slots<C> implements Iterable<Slot<C>> {
   /** How many connections are here to stay, or about to be: what `min` is about. */
   get lasting(): number {
     const { creating, idle, validating, lent, resetting } = this.#counts;
-    return creating + idle + validating + lent + resetting - this.#retiring;
+    return creating + idle + validating + lent + resetting - this.#leaving;
   }
 
   /** How many are on the way to be free, without anybody giving one back. */
@@ -89,13 +91,23 @@ export class Slots<C> implements Iterable<Slot<C>> {
   /** The connection is leaving: nothing lends it any more, but it takes its place until {@link Slots.remove}. */
   condemn(slot: Slot<C>): void {
     slot.generation++;
+    if (slot.retiring || slot.lost) this.#leaving--;
     if (slot.retiring) this.#retiring--;
     slot.retiring = false;
     this.move(slot, 'destroying');
   }
 
+  /** The connection of `slot`, which serves, is not lent again. */
+  lose(slot: Slot<C>): void {
+    if (!slot.lost && !slot.retiring) this.#leaving++;
+    slot.lost = true;
+  }
+
+  /** The connection of `slot`, which serves, is to be replaced. */
   retire(slot: Slot<C>): void {
-    if (!slot.retiring) this.#retiring++;
+    if (slot.retiring) return;
+    if (!slot.lost) this.#leaving++;
+    this.#retiring++;
     slot.retiring = true;
   }
 

@@ -4,7 +4,6 @@ import { Housekeeper } from './housekeeper.ts';
 import { IdleShelf } from './idle-shelf.ts';
 import type { Lease, Lender } from './lease.ts';
 import { Lending } from './lending.ts';
-import { lifetimeFrom } from './lifetime.ts';
 import type { Loan } from './loan.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
@@ -140,7 +139,7 @@ export class Stock<C> implements Lender<C> {
   takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     slot.uses++;
     this.#opener.proven(slot);
-    if (slot.uses >= this.#settings.maxUses) slot.lost = true;
+    if (slot.uses >= this.#settings.maxUses) this.slots.lose(slot);
     if (!this.#lending.end(slot, loan)) {
       this.#lending.serveFromShared();
       return;
@@ -215,7 +214,7 @@ export class Stock<C> implements Lender<C> {
     for (const slot of this.slots) {
       if (slot.lost || !SERVING.has(slot.state)) continue;
       evicted++;
-      slot.lost = true;
+      this.slots.lose(slot);
       this.#endUnlessLent(slot);
     }
     this.pump();
@@ -325,15 +324,8 @@ export class Stock<C> implements Lender<C> {
   }
 
   #opened(slot: Slot<C>, took: number): void {
-    const { maxLifetime, clock } = this.#settings;
     this.#metrics.created(took);
-    this.#housekeeper.pace(slot);
-    if (maxLifetime < Infinity) {
-      const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
-      slot.retireAt = retireAt;
-      slot.dieAt = dieAt;
-      this.#housekeeper.callAt(retireAt, clock.now());
-    }
+    this.#housekeeper.adopt(slot);
     this.#offer(slot);
     if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
@@ -360,7 +352,7 @@ export class Stock<C> implements Lender<C> {
   /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
   #dies(slot: Slot<C>, reason: unknown): void {
     const first = !slot.lost;
-    slot.lost = true;
+    this.slots.lose(slot);
     if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
   }
 

@@ -157,6 +157,18 @@ describe('close()', () => {
     expect(peer).toMatchObject({ creates: 1, destroys: 1, live: 0 });
   });
 
+  test('settles within twice destroyTimeout, though a late create answers only then and its connection does not die', async () => {
+    peer.createDelay = 499;
+    const pool = makePool({ min: 1, destroyTimeout: 500, destroy: () => new Promise(() => {}) });
+    await pass();
+    const closed = pool.close({ force: true });
+    await pass(998);
+    expect(await outcome(closed)).toBe('pending');
+    await pass(1);
+    expect(await outcome(closed)).toBe('resolved');
+    expect(pool.stats()).toMatchObject({ size: 0, created: 1, destroyed: 1 });
+  });
+
   test('ends while the peer is down', async () => {
     peer.down = new Error('down');
     const pool = makePool({ min: 1 });

@@ -1,7 +1,14 @@
 import type { Socket } from 'node:net';
 import { Client } from '@modelcontextprotocol/client';
 import { expectTypeOf, test } from 'vitest';
-import { ConnectionPool, type ConnectionPoolStats, type Lease } from '../src/index.ts';
+import {
+  ConnectionPool,
+  type ConnectionPoolStats,
+  type Lease,
+  type PoolSizeAdvice,
+  type ResizeOptions,
+  recommendedPoolSize,
+} from '../src/index.ts';
 import { mcpPool } from '../src/mcp.ts';
 import { tcpPool } from '../src/tcp.ts';
 
@@ -19,6 +26,18 @@ test('the connection type follows from create', () => {
   expectTypeOf(pool.stats()).toEqualTypeOf<Readonly<ConnectionPoolStats>>();
   expectTypeOf<Lease<number>>().toExtend<Disposable>();
   expectTypeOf(pool).toExtend<AsyncDisposable>();
+});
+
+test('a failure policy is one of three, and only the bounds can be resized', () => {
+  const good = { create: () => 1, destroy: () => {}, max: 1 };
+  // @ts-expect-error there is no such policy
+  const policy = () => new ConnectionPool({ ...good, onCreateError: 'reject' });
+  // @ts-expect-error timeouts stay
+  const resize = (pool: ConnectionPool<number>) => pool.resize({ acquireTimeout: 1 });
+  expectTypeOf(policy).toBeFunction();
+  expectTypeOf(resize).toBeFunction();
+  expectTypeOf<ConnectionPool<number>['resize']>().parameter(0).toEqualTypeOf<ResizeOptions>();
+  expectTypeOf(recommendedPoolSize).returns.toEqualTypeOf<PoolSizeAdvice>();
 });
 
 test('unknown and missing options are errors', () => {

@@ -17,7 +17,7 @@ describe('evictAll()', () => {
     other?.release();
     expect(pool.evictAll()).toBe(2);
     await pass();
-    expect(world.peer.connections.map((each) => each.alive)).toEqual([true, false, true]);
+    expect(world.peer.connections.map((each) => each.alive)).toEqual([true, false, true, true]);
     expect(held?.connection.id).toBe(0);
     held?.release();
     await pass();
@@ -55,6 +55,17 @@ describe('evictAll()', () => {
     expect(pool.evictAll()).toBe(1);
     await pass();
     expect(waiting.value?.connection.id).toBe(1);
+  });
+
+  test('opens min anew before those that are lent come back, as far as there is room', async () => {
+    const pool = world.makePool({ min: 2, max: 3 });
+    const leases = await take(pool, 2);
+    pool.evictAll();
+    await pass();
+    expect(pool.stats()).toMatchObject({ inUse: 2, idle: 1 });
+    for (const lease of leases) lease.release();
+    await pass();
+    expect(pool.stats()).toMatchObject({ inUse: 0, idle: 2, created: 4, destroyed: 2 });
   });
 
   test('counts no connection twice, and does nothing after close()', async () => {

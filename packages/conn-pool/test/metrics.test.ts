@@ -89,6 +89,26 @@ describe('OpenTelemetry', () => {
     await pool.close();
   });
 
+  test('names the pool and the state by the attributes of the convention', async () => {
+    const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+    const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 1e9 });
+    metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+    await using pool = new ConnectionPool({ create: () => ({}), destroy: () => {}, max: 1, name: 'orders' });
+    await pool.use(() => {});
+    await reader.forceFlush();
+    const [scope] = exporter.getMetrics()[0]?.scopeMetrics ?? [];
+    expect(scope?.scope.name).toBe('@perf/conn-pool');
+    for (const { descriptor, dataPoints } of scope?.metrics ?? []) {
+      const states = descriptor.name.endsWith('.count') ? ['idle', 'used'] : [undefined];
+      expect(dataPoints.map(({ attributes }) => attributes)).toEqual(
+        states.map((state) => ({
+          'db.client.connection.pool.name': 'orders',
+          ...(state === undefined ? {} : { 'db.client.connection.state': state }),
+        })),
+      );
+    }
+  });
+
   test('follows a resize', async () => {
     const collect = startSdk();
     const pool = new ConnectionPool({ create: () => ({}), destroy: () => {}, max: 1, name: 'orders' });
