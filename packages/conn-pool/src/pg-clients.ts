@@ -8,10 +8,11 @@ import { type PgPoolClient, lentClient } from './pg-lent-client.ts';
 import type { PgSettings } from './pg-options.ts';
 import { PgSession } from './pg-session.ts';
 
-/** Tells of an event of `pg.Pool`. */
+/** Tells of an event of `pg.Pool`: that of a client, or of an error (or none) and a client. */
 export type Tell = (
   event: 'connect' | 'acquire' | 'remove' | 'release' | 'error',
-  ...facts: readonly unknown[]
+  fact: unknown,
+  client?: unknown,
 ) => void;
 
 /** The clients of a pool: how they are opened, lent, taken back and ended. */

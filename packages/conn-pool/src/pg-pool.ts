@@ -69,10 +69,10 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
       maxLifetimeSeconds: maxLifetime === Infinity ? 0 : maxLifetime / 1_000,
       idleTimeoutMillis: idleTimeout === Infinity ? 0 : idleTimeout,
     };
-    this.#clients = new PgClients<C>(settings, (event, ...facts) => {
+    this.#clients = new PgClients<C>(settings, (event, fact, client) => {
       if (this.listenerCount(event) === 0) return;
       try {
-        this.emit(event, ...facts);
+        this.emit(event, fact, client);
       } catch {
         // A listener never hurts the pool.
       }
@@ -103,7 +103,7 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
    * `options.timeout` and `priority` are about the wait for a connection.
    */
   readonly query: PgQuery<C> = ((config: unknown, second?: unknown, third?: unknown) => {
-    const callback = [config, second, third].find((each) => typeof each === 'function') as Callback | undefined;
+    const callback = callbackOf(config, second, third);
     const options = third !== null && typeof third === 'object' ? (third as AcquireOptions) : NO_OPTIONS;
     const values = typeof second === 'function' ? undefined : second;
     const answer = this.#query(config, values, options);
@@ -227,13 +227,26 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
     return this.close();
   }
 
-  async #query(config: unknown, values: unknown, options: AcquireOptions): Promise<unknown> {
-    if (typeof config === 'function') throw new TypeError('query() takes a statement first, got a function');
-    if (options !== NO_OPTIONS) checkOptions('query()', options, ACQUIRE_OPTIONS);
+  #query(config: unknown, values: unknown, options: AcquireOptions): Promise<unknown> {
+    if (typeof config === 'function') {
+      return Promise.reject(new TypeError('query() takes a statement first, got a function'));
+    }
     if (options === NO_OPTIONS && !isSubmittable(config)) return this.#clients.query(config, values);
+    return this.#hold(config, values, options);
+  }
+
+  async #hold(config: unknown, values: unknown, options: AcquireOptions): Promise<unknown> {
+    checkOptions('query()', options, ACQUIRE_OPTIONS);
     return this.#clients.hold(options, (connection) => {
       const client = internalsOf(connection);
       return isSubmittable(config) ? submitted(client, config) : (client.query(config, values) as Promise<unknown>);
     });
   }
+}
+
+/** The callback may take the place of any argument. */
+function callbackOf(config: unknown, second: unknown, third: unknown): Callback | undefined {
+  if (typeof third === 'function') return third as Callback;
+  if (typeof second === 'function') return second as Callback;
+  return typeof config === 'function' ? (config as Callback) : undefined;
 }

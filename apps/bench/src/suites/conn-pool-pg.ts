@@ -2,6 +2,7 @@ import { pgPool } from '@perf/conn-pool/pg';
 import { startPostgres } from '@perf/testkit';
 import { Client, Pool } from 'pg';
 import type { Comparison, Contender } from '../comparison.ts';
+import { InstantPgClient } from './instant-pg-client.ts';
 
 const MAX = 10;
 const ACCOUNTS = 1_000;
@@ -41,21 +42,14 @@ const transfer: Work = async (pool, id) => {
   }
 };
 
+interface Named {
+  readonly name: string;
+  readonly ours: boolean;
+  readonly pool: PgPoolLike;
+}
+
 /** `workers` loops, each with accounts of its own, so that none waits for another's lock. */
-async function contenders(work: Work, workers: number): Promise<Contender[]> {
-  const server = await startPostgres({ shared_buffers: '64MB' });
-  const setup = new Client(server.url);
-  await setup.connect();
-  await setup.query('create table accounts (id int primary key, balance int not null)');
-  await setup.query('create table history (account int not null)');
-  await setup.query('insert into accounts select i, 0 from generate_series(0, $1::int - 1) i', [ACCOUNTS]);
-  await setup.end();
-  const connectionString = server.url;
-  const pools: { name: string; ours: boolean; pool: PgPoolLike }[] = [
-    { name: '@perf/conn-pool/pg', ours: true, pool: pgPool({ Client, connectionString, max: MAX }) },
-    { name: 'pg.Pool', ours: false, pool: new Pool({ connectionString, max: MAX }) },
-  ];
-  let open = pools.length;
+function contend(pools: readonly Named[], work: Work, workers: number): Contender[] {
   return pools.map(({ name, ours, pool }) => ({
     name,
     ours,
@@ -69,11 +63,41 @@ async function contenders(work: Work, workers: number): Promise<Contender[]> {
       const counts = await Promise.all(Array.from({ length: workers }, (_, worker) => loop(worker)));
       return counts.reduce((sum, count) => sum + count, 0);
     },
+    close: () => pool.end(),
+  }));
+}
+
+async function onPostgres(work: Work, workers: number): Promise<Contender[]> {
+  const server = await startPostgres({ shared_buffers: '64MB' });
+  const setup = new Client(server.url);
+  await setup.connect();
+  await setup.query('create table accounts (id int primary key, balance int not null)');
+  await setup.query('create table history (account int not null)');
+  await setup.query('insert into accounts select i, 0 from generate_series(0, $1::int - 1) i', [ACCOUNTS]);
+  await setup.end();
+  const connectionString = server.url;
+  const pools: Named[] = [
+    { name: '@perf/conn-pool/pg', ours: true, pool: pgPool({ Client, connectionString, max: MAX }) },
+    { name: 'pg.Pool', ours: false, pool: new Pool({ connectionString, max: MAX }) },
+  ];
+  let open = pools.length;
+  return contend(pools, work, workers).map((contender) => ({
+    ...contender,
     close: async () => {
-      await pool.end();
+      await contender.close?.();
       if (--open === 0) await server.stop();
     },
   }));
+}
+
+/** What the pools themselves cost. */
+function onNothing(workers: number): Contender[] {
+  const client = InstantPgClient as unknown as typeof Client;
+  const pools: Named[] = [
+    { name: '@perf/conn-pool/pg', ours: true, pool: pgPool({ client: () => new client(), max: MAX }) },
+    { name: 'pg.Pool', ours: false, pool: new Pool({ Client: client, max: MAX }) },
+  ];
+  return contend(pools, select, workers);
 }
 
 /** The iterations are fixed: what is measured first would still be interpreted in the 50 ms that calibration aims at. */
@@ -82,12 +106,22 @@ const WORK = [
   { title: 'one transaction of update, select and insert', unit: 'transaction', iterations: 1_000, work: transfer },
 ] as const;
 
-export const connPoolPg: readonly Comparison[] = WORK.flatMap(({ title, unit, iterations, work }) =>
-  [1, 10, 100].map((workers) => ({
+const WORKERS = [1, 10, 100];
+
+export const connPoolPg: readonly Comparison[] = [
+  ...WORKERS.map((workers) => ({
     package: 'conn-pool',
-    title: `PostgreSQL, ${MAX} connections: ${title}, ${workers} at a time`,
-    unit,
-    iterations,
-    contenders: () => contenders(work, workers),
+    title: `query() over a client that answers at once, ${MAX} connections, ${workers} at a time`,
+    unit: 'statement',
+    contenders: () => onNothing(workers),
   })),
-);
+  ...WORK.flatMap(({ title, unit, iterations, work }) =>
+    WORKERS.map((workers) => ({
+      package: 'conn-pool',
+      title: `PostgreSQL, ${MAX} connections: ${title}, ${workers} at a time`,
+      unit,
+      iterations,
+      contenders: () => onPostgres(work, workers),
+    })),
+  ),
+];
