@@ -94,13 +94,13 @@ export class PgClients<C extends PgClient> {
   /** Runs `work` on a client until it settles, or the signal aborts: what the client is busy with then, it does not end well. */
   hold<R>(options: AcquireOptions | undefined, work: (client: C) => R | PromiseLike<R>): Promise<R> {
     return this.pool.use(async (client) => {
+      const signal = options?.signal;
+      signal?.throwIfAborted();
       this.#take(client);
       this.#tell('acquire', client);
-      const signal = options?.signal;
       let failure: unknown;
       try {
         if (signal === undefined) return await work(client);
-        signal.throwIfAborted();
         return await abortable(settled(work, client), signal);
       } catch (error) {
         failure = error;

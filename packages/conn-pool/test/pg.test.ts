@@ -85,6 +85,19 @@ describe('query()', () => {
     expect(await bench.sessions()).toBe(1);
   });
 
+  test('a statement that takes too long is ended on the server: by query_timeout with its connection, by statement_timeout without', async () => {
+    const config = { connectionString: bench.server.url, application_name: 'pooled' };
+    const impatient = bench.pool({ max: 1, client: () => new Client({ ...config, query_timeout: 50 }) });
+    await expect(impatient.query('select pg_sleep(100)')).rejects.toThrow('Query read timeout');
+    expect((await impatient.query(one)).rows).toEqual([{ one: 1 }]);
+    expect(impatient.stats()).toMatchObject({ created: 2, destroyed: 1 });
+    await until(async () => (await bench.sessions()) === 1);
+    const limited = bench.pool({ max: 1, client: () => new Client({ ...config, statement_timeout: 50 }) });
+    await expect(limited.query('select pg_sleep(100)')).rejects.toMatchObject({ code: '57014' });
+    expect((await limited.query(one)).rows).toEqual([{ one: 1 }]);
+    expect(limited.stats()).toMatchObject({ created: 1, destroyed: 0 });
+  });
+
   test('does not begin for who aborted while waiting', async () => {
     const pool = bench.pool({ max: 1 });
     const client = await pool.connect();
