@@ -37,9 +37,9 @@ export class Housekeeper<C> {
     this.#parts = parts;
   }
 
-  /** Looks at everything at `at`, at the latest. */
-  callAt(at: number, now: number): void {
-    this.#alarm.set(at, now);
+  /** `slot` is idle since `now`. */
+  becameIdle(slot: Slot<C>, now: number): void {
+    this.#alarm.set(now + Math.min(this.#parts.settings.idleTimeout, slot.keepaliveAfter), now);
   }
 
   stop(): void {
@@ -66,7 +66,7 @@ export class Housekeeper<C> {
     const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
     slot.retireAt = retireAt;
     slot.dieAt = dieAt;
-    this.callAt(retireAt, clock.now());
+    this.#alarm.set(retireAt, clock.now());
   }
 
   /** The time until `slot` is to be validated, new dice each time: connections made together are not all looked at together. */

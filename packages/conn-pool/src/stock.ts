@@ -66,7 +66,7 @@ export class Stock<C> implements Lender<C> {
     this.connector = new Connector(settings);
     const common = { ...parts, slots: this.slots, connector: this.connector };
     this.#lending = new Lending<C>({ ...common, lender: this, isPaused: () => this.#paused });
-    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#watchIdle(slot, now) });
+    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#housekeeper.becameIdle(slot, now) });
     this.#opener = new Opener<C>({
       ...common,
       onOpened: (slot, took) => this.#opened(slot, took),
@@ -300,10 +300,6 @@ export class Stock<C> implements Lender<C> {
     }
     this.slots.park(slot);
     this.#idle.put(slot);
-  }
-
-  #watchIdle(slot: Slot<C>, now: number): void {
-    this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
   }
 
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */

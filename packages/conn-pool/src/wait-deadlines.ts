@@ -4,6 +4,9 @@ import { WaitTimer } from './wait-timer.ts';
 import type { Waiter } from './waiter.ts';
 import type { WaiterQueue } from './waiter-queue.ts';
 
+/** How many are told at a time that their time is up, which takes a few milliseconds: the process does other things, too. */
+const DUE_PER_TURN = 1_000;
+
 /** What {@link WaitDeadlines} works with. */
 export interface WaitDeadlinesParts<C> {
   readonly queue: WaiterQueue<C>;
@@ -80,14 +83,18 @@ export class WaitDeadlines<C> {
     if (queue.size > 0) this.#timer.set(this.#earliest(), now);
   }
 
+  /** Those whose time is up, or the first of them. */
   #due(now: number): Waiter<C>[] {
     const due: Waiter<C>[] = [];
     for (const { plain } of this.#parts.queue.lines) {
-      for (let each = plain.head; each !== undefined && this.#plainDeadline(each) <= now; each = each.next) {
+      for (let each = plain.head; each !== undefined && due.length < DUE_PER_TURN; each = each.next) {
+        if (this.#plainDeadline(each) > now) break;
         due.push(each);
       }
     }
-    for (let each = this.#own.first; each?.terms !== undefined && each.terms.deadline <= now; each = this.#own.first) {
+    while (due.length < DUE_PER_TURN) {
+      const each = this.#own.first;
+      if (each?.terms === undefined || each.terms.deadline > now) break;
       this.#own.remove(each);
       due.push(each);
     }
