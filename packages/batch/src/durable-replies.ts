@@ -1,0 +1,152 @@
+import { abortable, startTimer, type Timer } from '@perf/core';
+import type { Redis } from 'ioredis';
+import type { DurableLink } from './durable-connection.ts';
+import type { DurableKeys } from './durable-keys.ts';
+import { readRecord } from './durable-record.ts';
+
+/** Somebody waits for how an operation came out. */
+interface Expected {
+  readonly promise: Promise<unknown>;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: unknown) => void;
+  waiters: number;
+}
+
+/** How long a message may take, in milliseconds, before it counts as lost. */
+const PATIENCE = 1000;
+/** How many records are read at once. */
+const CHUNK = 500;
+
+/**
+ * The results a process waits for. Workers send a message with each; messages get lost (a connection that breaks, a worker killed before), so
+ * records are looked up too: every second, and whenever the connection comes back.
+ */
+export class DurableReplies {
+  readonly #redis: Redis;
+  readonly #keys: DurableKeys;
+  readonly #onError: (error: unknown) => void;
+  readonly #expected = new Map<string, Expected>();
+  readonly #subscriber: Redis;
+  #timer: Timer | undefined;
+  #looking = false;
+  #idle: (() => void)[] = [];
+  #closed: unknown;
+
+  constructor(
+    link: DurableLink,
+    keys: DurableKeys,
+    { producer, onError }: { producer: string; onError: (error: unknown) => void },
+  ) {
+    this.#redis = link.redis;
+    this.#keys = keys;
+    this.#onError = onError;
+    this.#subscriber = link.duplicate();
+    this.#subscriber.on('message', (_channel, message) => this.#read(message));
+    this.#subscriber.on('ready', () => void this.#lookUp());
+    this.#subscriber.subscribe(keys.replies(producer)).catch((error: unknown) => {
+      if (this.#closed === undefined) onError(error);
+    });
+  }
+
+  /** How many operations are waited for. */
+  get size(): number {
+    return this.#expected.size;
+  }
+
+  /** Resolves or rejects with how the operation came out, after `sent`; whatever comes of that first. */
+  async wait(
+    key: string,
+    options: { readonly sent?: Promise<unknown>; readonly signal?: AbortSignal | undefined },
+  ): Promise<unknown> {
+    if (this.#closed !== undefined) throw this.#closed;
+    const expected = this.#expect(key);
+    try {
+      await options.sent;
+      return await abortable(expected.promise, options.signal);
+    } finally {
+      if (--expected.waiters === 0) this.#forget(key, expected);
+    }
+  }
+
+  /** Reads the records of operations waited for. */
+  async look(keys: readonly string[]): Promise<void> {
+    if (keys.length === 0) return;
+    const records = await this.#redis.mget(keys.map((key) => this.#keys.record(key)));
+    for (const [index, record] of records.entries()) {
+      if (record !== null) this.#settle(keys[index] as string, record);
+    }
+  }
+
+  /** Resolves when nothing is waited for. */
+  async drained(): Promise<void> {
+    if (this.#expected.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Rejects what is waited for, each with an error of its own. */
+  close(errorOf: (key?: string) => Error): void {
+    this.#closed = errorOf();
+    this.#timer?.cancel();
+    for (const [key, expected] of this.#expected) expected.reject(errorOf(key));
+  }
+
+  #expect(key: string): Expected {
+    let expected = this.#expected.get(key);
+    if (expected === undefined) {
+      expected = { ...Promise.withResolvers<unknown>(), waiters: 0 };
+      // Whoever waits may have aborted.
+      expected.promise.catch(() => {});
+      this.#expected.set(key, expected);
+      this.#timer ??= this.#nextLook();
+    }
+    expected.waiters++;
+    return expected;
+  }
+
+  #forget(key: string, expected: Expected): void {
+    if (this.#expected.get(key) === expected) this.#expected.delete(key);
+    if (this.#expected.size > 0) return;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #nextLook(): Timer {
+    return startTimer(
+      () => {
+        this.#timer = this.#closed === undefined && this.#expected.size > 0 ? this.#nextLook() : undefined;
+        void this.#lookUp();
+      },
+      PATIENCE,
+      { unref: true },
+    );
+  }
+
+  async #lookUp(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const keys = [...this.#expected.keys()];
+      for (let from = 0; from < keys.length && this.#closed === undefined; from += CHUNK) {
+        await this.look(keys.slice(from, from + CHUNK).filter((key) => this.#expected.has(key)));
+      }
+    } catch (error) {
+      if (this.#closed === undefined) this.#onError(error);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #read(message: string): void {
+    for (const [key, record] of JSON.parse(message) as [string, string][]) this.#settle(key, record);
+  }
+
+  #settle(key: string, record: string): void {
+    const expected = this.#expected.get(key);
+    if (expected === undefined) return;
+    try {
+      expected.resolve(readRecord(key, record));
+    } catch (error) {
+      expected.reject(error);
+    }
+  }
+}
