@@ -137,9 +137,7 @@ export class DurableBatcher<Op, R> implements Closeable {
   async result(idempotencyKey: string, { signal }: DurableWaitOptions = {}): Promise<R> {
     checkName('idempotencyKey', idempotencyKey);
     if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
-    const outcome = this.#replies.wait(idempotencyKey, { signal });
-    this.#replies.look([idempotencyKey]).catch(this.#settings.onError);
-    return (await outcome) as R;
+    return (await this.#replies.waitForAny(idempotencyKey, signal)) as R;
   }
 
   /** Tells how many of the operations with these idempotency keys have settled, now and whenever that changes, until all have. */

@@ -56,6 +56,11 @@ export class DurableKeys {
     return `${this.#base}:replies:${producer}`;
   }
 
+  /** Channel on which everybody is told which operations have settled. */
+  get settled(): string {
+    return `${this.#base}:settled`;
+  }
+
   /** What BullMQ puts before the ids of jobs of a partition. */
   jobs(partition: number): string {
     return `${this.#prefix}:${this.queue(partition)}:`;

@@ -34,6 +34,8 @@ export function settlementInput<Op>(settlements: readonly Settlement<Op>[], fact
     if (verdict.kind !== 'again') messages.add(pending.producers, pending.key, record);
   }
   args.push(...messages.list().flat());
+  const settled = settlements.filter(({ verdict }) => verdict.kind !== 'again').map(({ pending }) => pending.key);
+  if (settled.length > 0) args.push(keys.settled, JSON.stringify(settled));
   return { keys: names, args };
 }
 

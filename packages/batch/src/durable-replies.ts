@@ -29,6 +29,9 @@ export class DurableReplies {
   readonly #subscriber: Redis;
   #timer: Timer | undefined;
   #looking = false;
+  #asked: string[] = [];
+  /** Settles when it is told of operations it did not add. */
+  #hearing: Promise<unknown> | undefined;
   #idle: (() => void)[] = [];
   #closed: unknown;
 
@@ -41,11 +44,12 @@ export class DurableReplies {
     this.#keys = keys;
     this.#onError = onError;
     this.#subscriber = link.duplicate();
-    this.#subscriber.on('message', (_channel, message) => this.#read(message));
-    this.#subscriber.on('ready', () => void this.#lookUp());
-    this.#subscriber.subscribe(keys.replies(producer)).catch((error: unknown) => {
-      if (this.#closed === undefined) onError(error);
+    this.#subscriber.on('message', (channel, message) => {
+      if (channel === keys.settled) this.#hear(JSON.parse(message) as string[]);
+      else for (const [key, record] of JSON.parse(message) as [string, string][]) this.#settle(key, record);
     });
+    this.#subscriber.on('ready', () => void this.#lookUp());
+    this.#subscriber.subscribe(keys.replies(producer)).catch((error: unknown) => this.#report(error));
   }
 
   /** How many operations are waited for. */
@@ -68,13 +72,16 @@ export class DurableReplies {
     }
   }
 
-  /** Reads the records of operations waited for. */
-  async look(keys: readonly string[]): Promise<void> {
-    if (keys.length === 0) return;
-    const records = await this.#redis.mget(keys.map((key) => this.#keys.record(key)));
-    for (const [index, record] of records.entries()) {
-      if (record !== null) this.#settle(keys[index] as string, record);
-    }
+  /** As `wait`, for an operation that may be another process's, or may have been executed long ago. */
+  async waitForAny(key: string, signal: AbortSignal | undefined): Promise<unknown> {
+    const outcome = this.wait(key, { signal });
+    // Looked up when nothing can be missed any more.
+    this.#hearing ??= this.#subscriber.subscribe(this.#keys.settled);
+    this.#hearing.then(
+      () => this.#ask(key),
+      (error: unknown) => this.#report(error),
+    );
+    return outcome;
   }
 
   /** Resolves when nothing is waited for. */
@@ -127,17 +134,44 @@ export class DurableReplies {
     try {
       const keys = [...this.#expected.keys()];
       for (let from = 0; from < keys.length && this.#closed === undefined; from += CHUNK) {
-        await this.look(keys.slice(from, from + CHUNK).filter((key) => this.#expected.has(key)));
+        const chunk = keys.slice(from, from + CHUNK).filter((key) => this.#expected.has(key));
+        if (chunk.length > 0) await this.#look(chunk);
       }
     } catch (error) {
-      if (this.#closed === undefined) this.#onError(error);
+      this.#report(error);
     } finally {
       this.#looking = false;
     }
   }
 
-  #read(message: string): void {
-    for (const [key, record] of JSON.parse(message) as [string, string][]) this.#settle(key, record);
+  /** Operations have settled, whoever added them. */
+  #hear(keys: readonly string[]): void {
+    for (const key of keys) if (this.#expected.has(key)) this.#ask(key);
+  }
+
+  /** Looks for a record; all of one tick together. */
+  #ask(key: string): void {
+    if (this.#asked.push(key) > 1) return;
+    setImmediate(() => {
+      const asked = this.#asked;
+      this.#asked = [];
+      for (let from = 0; from < asked.length; from += CHUNK) {
+        this.#look(asked.slice(from, from + CHUNK)).catch((error: unknown) => this.#report(error));
+      }
+    });
+  }
+
+  /** Reads the records of operations waited for. */
+  async #look(keys: readonly string[]): Promise<void> {
+    const records = await this.#redis.mget(keys.map((key) => this.#keys.record(key)));
+    for (const [index, record] of records.entries()) {
+      if (record !== null) this.#settle(keys[index] as string, record);
+    }
+  }
+
+  /** What a connection that was closed on purpose says is nobody's concern. */
+  #report(error: unknown): void {
+    if (this.#closed === undefined) this.#onError(error);
   }
 
   #settle(key: string, record: string): void {
