@@ -1,0 +1,210 @@
+import { Redis } from 'ioredis';
+import { describe, expect, test } from 'vitest';
+import {
+  DurableClosedError,
+  DurableConnectionError,
+  DurablePartitionsError,
+  durableBatcher,
+  durableWorker,
+} from '../src/bullmq.ts';
+import { type Op, TestQueue, until } from './durable/queue.ts';
+
+const queue = new TestQueue(['--appendonly', 'yes', '--appendfsync', 'always']);
+const values = (ops: readonly Op[]): number[] => ops.map(({ value }) => value);
+
+describe('Redis', () => {
+  test('that is away at the start is waited for, by callers as long as they want', async () => {
+    await queue.server.kill();
+    const errors: unknown[] = [];
+    const batcher = queue.batcher({ onError: (error) => errors.push(error) });
+    const worker = queue.worker(values);
+    const impatient = batcher.add({ value: 1 }, { signal: AbortSignal.timeout(20) });
+    const patient = batcher.add({ value: 2 });
+    await expect(impatient).rejects.toMatchObject({ name: 'TimeoutError' });
+    await until(() => errors.length > 0);
+    await queue.server.restart();
+    expect(await patient).toBe(2);
+    await Promise.all([batcher.ready(), worker.ready()]);
+  });
+
+  test('that is killed and comes back with its data has lost nothing', async () => {
+    queue.worker(
+      async (ops) => {
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        return values(ops);
+      },
+      { maxSize: 5 },
+    );
+    const batcher = queue.batcher<number>();
+    const results: Promise<number>[] = [];
+    for (let value = 0; value < 600; value++) {
+      results.push(batcher.add({ key: `k${value % 7}`, value }));
+      if (value % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (value % 200 === 100) await queue.server.restart();
+    }
+    expect(await Promise.all(results)).toEqual(results.map((_, value) => value));
+  });
+
+  test('that hangs keeps nobody who aborts, and no one who closes', async () => {
+    const batcher = queue.batcher();
+    await batcher.ready();
+    const worker = queue.worker(values);
+    await worker.ready();
+    queue.server.pause();
+    try {
+      const result = batcher.add({ value: 1 }, { signal: AbortSignal.timeout(20) });
+      await expect(result).rejects.toMatchObject({ name: 'TimeoutError' });
+      const left = batcher.add({ value: 2 }, { idempotencyKey: 'left' });
+      const error = left.catch((reason: unknown) => reason);
+      await Promise.all([batcher.close({ timeout: 10 }), worker.close({ timeout: 10 })]);
+      expect(await error).toBeInstanceOf(DurableClosedError);
+      expect(await error).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', key: 'left', durable: false });
+    } finally {
+      queue.server.resume();
+    }
+  });
+});
+
+describe('a connection', () => {
+  test('that was given stays open, and is left as it was', async () => {
+    const connection = new Redis(queue.server.url, { maxRetriesPerRequest: null });
+    const listeners = (): number => connection.listenerCount('error') + connection.listenerCount('ready');
+    const before = listeners();
+    const worker = queue.worker(values, { connection });
+    const batcher = queue.batcher({ connection });
+    expect(await batcher.add({ value: 1 })).toBe(1);
+    await worker.close();
+    await batcher.close();
+    expect(await connection.ping()).toBe('PONG');
+    await until(() => listeners() === before);
+    connection.disconnect();
+  });
+
+  test('can be options too', async () => {
+    const connection = { port: queue.server.port, host: '127.0.0.1' };
+    queue.worker(values, { connection });
+    expect(await queue.batcher({ connection }).add({ value: 1 })).toBe(1);
+  });
+
+  test.each<[string, object]>([
+    ['maxRetriesPerRequest', {}],
+    ['keyPrefix', { maxRetriesPerRequest: null, keyPrefix: 'x:' }],
+  ])('that cannot be used is refused: %s', (word, options) => {
+    const connection = new Redis({ ...options, lazyConnect: true });
+    for (const make of [durableBatcher, durableWorker]) {
+      const used = { name: 'x', connection, ...(make === durableWorker && { execute: values }) };
+      expect(() => make(used as never)).toThrow(DurableConnectionError);
+      expect(() => make(used as never)).toThrow(word);
+    }
+  });
+});
+
+describe('a queue', () => {
+  test('has one number of partitions', async () => {
+    await queue.batcher({ partitions: 4 }).ready();
+    const other = queue.batcher({ partitions: 5 });
+    await expect(other.ready()).rejects.toThrow(DurablePartitionsError);
+    await expect(other.add({ value: 1 })).rejects.toMatchObject({ expected: 4, actual: 5 });
+    await expect(queue.worker(values, { partitions: 5 }).ready()).rejects.toThrow(DurablePartitionsError);
+  });
+
+  test('that is closed takes nothing more; callers who wait are told that their operation is kept', async () => {
+    const batcher = queue.batcher<number>({ linger: Infinity });
+    const waiting = batcher.add({ value: 1 }, { idempotencyKey: 'kept' }).catch((error: unknown) => error);
+    await batcher.close();
+    expect(await waiting).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', key: 'kept', durable: true });
+    await expect(batcher.add({ value: 2 })).rejects.toThrow(DurableClosedError);
+    await expect(batcher.result('kept')).rejects.toThrow(DurableClosedError);
+    await expect(batcher.stats()).rejects.toThrow(DurableClosedError);
+    expect(batcher.closed).toBe(true);
+    queue.worker(values);
+    expect(await queue.batcher<number>().result('kept')).toBe(1);
+  });
+
+  test('drains when all results are there', async () => {
+    queue.worker(values);
+    await using batcher = queue.batcher<number>();
+    const results: unknown[] = [];
+    for (let value = 0; value < 10; value++) void batcher.add({ value }).then((result) => results.push(result));
+    await batcher.drain();
+    expect(results).toHaveLength(10);
+  });
+
+  test('refuses more than may wait here', async () => {
+    const batcher = queue.batcher({ maxPending: 2, linger: Infinity });
+    void batcher.enqueue({ value: 1 });
+    void batcher.enqueue({ value: 2 });
+    await expect(batcher.enqueue({ value: 3 })).rejects.toMatchObject({ code: 'PERF_BATCH_FULL', limit: 2 });
+    await expect(batcher.add({ value: 3 })).rejects.toMatchObject({ code: 'PERF_BATCH_FULL' });
+    await batcher.flush();
+    await batcher.enqueue({ value: 3 }, { signal: AbortSignal.timeout(1) }).catch(() => {});
+  });
+});
+
+describe('options', () => {
+  const good = { name: 'x', connection: 'redis://127.0.0.1:1', execute: values };
+  test.each<[string, object]>([
+    ['name', { name: '' }],
+    ['name', { name: 'a:b' }],
+    ['prefix', { prefix: '' }],
+    ['partitions', { partitions: 0 }],
+    ['onError', { onError: 1 }],
+    ['maxSize', { maxSize: 5001 }],
+    ['maxSize', { maxSize: Infinity }],
+    ['connection', { connection: 1 }],
+  ])('with a bad `%s` are refused: %o', (option, bad) => {
+    const { execute, ...forBatcher } = { ...good, ...bad };
+    expect(() => durableBatcher(forBatcher as never)).toThrow(option);
+    expect(() => durableWorker({ ...forBatcher, execute } as never)).toThrow(option);
+  });
+
+  test.each<[string, object]>([
+    ['orderingKey', { orderingKey: 'a' }],
+    ['idempotencyKey', { idempotencyKey: 'a' }],
+    ['maxBytes', { maxBytes: Infinity }],
+    ['linger', { linger: 0 }],
+    ['maxPending', { maxPending: -1 }],
+    ['execute', {}],
+  ])('of a batcher with a bad `%s` are refused: %o', (option, bad) => {
+    const { execute, ...rest } = good;
+    const options = option === 'execute' ? { ...rest, execute } : { ...rest, ...bad };
+    expect(() => durableBatcher(options as never)).toThrow(option);
+  });
+
+  test.each<[string, object]>([
+    ['execute', { execute: undefined }],
+    ['groupBy', { groupBy: 1 }],
+    ['maxPerKey', { maxPerKey: 0 }],
+    ['retry.attempts', { retry: { attempts: 0 } }],
+    ['retry.baseDelay', { retry: { baseDelay: -1 } }],
+    ['retry.maxDelay', { retry: { maxDelay: Infinity } }],
+    ['isIdempotent', { retry: { isIdempotent: () => true } }],
+    ['timeout', { timeout: 0 }],
+    ['resultTtl', { resultTtl: Infinity }],
+    ['lockDuration', { lockDuration: 99 }],
+    ['maxCrashes', { maxCrashes: 0 }],
+    ['linger', { linger: 1 }],
+  ])('of a worker with a bad `%s` are refused: %o', (option, bad) => {
+    expect(() => durableWorker({ ...good, ...bad } as never)).toThrow(option);
+  });
+
+  test('of a call are checked', async () => {
+    const batcher = queue.batcher({ orderingKey: ({ key }) => key });
+    await expect(batcher.add({ value: 1 }, { timeout: 1 } as never)).rejects.toThrow(TypeError);
+    await expect(batcher.add({ value: 1 }, { idempotencyKey: '' })).rejects.toThrow('idempotencyKey');
+    await expect(batcher.add({ key: 1 as never, value: 1 })).rejects.toThrow('orderingKey');
+    await expect(batcher.add({ value: 1 }, { signal: 1 as never })).rejects.toThrow('signal');
+    await expect(batcher.result('')).rejects.toThrow('idempotencyKey');
+    await expect(batcher.close({ timeout: 0 })).rejects.toThrow('timeout');
+    await expect(queue.worker(values).close({ force: 1 as never })).rejects.toThrow('force');
+  });
+
+  test('errors thrown by `onError` hurt nobody', async () => {
+    queue.worker(values, {
+      onError: () => {
+        throw new Error('no');
+      },
+    });
+    expect(await queue.batcher().add({ value: 1 })).toBe(1);
+  });
+});
