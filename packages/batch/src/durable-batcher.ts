@@ -156,9 +156,9 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   /** The operations that failed for good, the oldest first. They stay until they are replayed or discarded. */
-  deadLetters(): AsyncGenerator<DeadLetter<Op>, void, undefined> {
+  async *deadLetters(): AsyncGenerator<DeadLetter<Op>, void, undefined> {
     this.#refuseWhenClosed();
-    return this.#letters.list<Op>();
+    yield* this.#letters.list<Op>();
   }
 
   /**
@@ -181,7 +181,7 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   /** Gives a dead letter up, and forgets its idempotency key. Resolves with whether there was one. */
-  discard(idempotencyKey: string): Promise<boolean> {
+  async discard(idempotencyKey: string): Promise<boolean> {
     this.#refuseWhenClosed();
     return this.#letters.discard(idempotencyKey);
   }
@@ -220,7 +220,7 @@ export class DurableBatcher<Op, R> implements Closeable {
 
   async #finish(intake: Promise<unknown>): Promise<void> {
     await intake;
-    this.#replies.close((key) => this.#closedError(key, key !== undefined));
+    this.#replies.close((key, durable) => this.#closedError(key, durable));
     this.#closing.abort(this.#closedError(undefined, false));
     this.#queues.then(closeQueues, () => {});
     this.#link.close();

@@ -12,6 +12,7 @@ export class DurableLink {
   readonly #own: Redis[] = [];
   readonly #onError: (error: unknown) => void;
   readonly #given: boolean;
+  #onReady: () => void = () => {};
 
   /** Throws a `DurableConnectionError` for one that would give up, or that BullMQ cannot use. */
   constructor(connection: DurableConnection, onError: (error: unknown) => void) {
@@ -19,8 +20,16 @@ export class DurableLink {
     this.#given = isClient(connection);
     this.redis = isClient(connection) ? checkClient(connection) : connect(connection);
     this.redis.on('error', this.#onError);
+    this.redis.on('ready', this.#ready);
     if (!this.#given) this.#own.push(this.redis);
   }
+
+  /** Has `work` done whenever the connection comes back. */
+  whenBack(work: () => void): void {
+    this.#onReady = work;
+  }
+
+  readonly #ready = (): void => this.#onReady();
 
   /** One more connection to the same Redis, closed with this link. */
   duplicate(): Redis {
@@ -33,6 +42,7 @@ export class DurableLink {
   /** Closes what it made itself; what still waits for a reply on it is rejected. Never waits for a Redis that hangs. */
   close(): void {
     this.redis.off('error', this.#onError);
+    this.redis.off('ready', this.#ready);
     for (const redis of this.#own.splice(0)) {
       // A connection that was still being tried tells of its end as an error.
       redis.removeListener('error', this.#onError);

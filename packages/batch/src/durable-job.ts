@@ -20,6 +20,17 @@ export interface JobData {
 /** The name of every job. */
 export const JOB_NAME = 'batch';
 
+/** Whether a job is one of a durable batcher: anybody may add to a queue of BullMQ. */
+export function isJobData(name: string, data: unknown): data is JobData {
+  if (name !== JOB_NAME || typeof data !== 'object' || data === null) return false;
+  const { from, ops } = data as Partial<JobData>;
+  return typeof from === 'string' && Array.isArray(ops) && ops.length > 0 && ops.every(isJobOperation);
+}
+
+function isJobOperation(op: Partial<JobOperation> | null): boolean {
+  return typeof op === 'object' && op !== null && typeof op.i === 'string' && op.i !== '';
+}
+
 /**
  * What every job is added with. Results are kept elsewhere, so a finished job goes. It is never given up, as it may hold operations that have nothing to do with
  * the trouble; what fails for good is an operation.

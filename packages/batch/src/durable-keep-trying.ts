@@ -1,7 +1,8 @@
-import { delay } from '@perf/core';
+import { abortable, delay } from '@perf/core';
 
 /**
- * Repeats what fails for reasons of Redis (a connection that broke, no memory, a replica promoted meanwhile) until it succeeds or `signal` aborts; then rejects with its reason.
+ * Repeats what fails for reasons of Redis (a connection that broke, no memory, a replica promoted meanwhile) until it succeeds or `signal` aborts; then rejects with its reason,
+ * whether Redis answers or hangs.
  * Waits in the background: the process may end.
  */
 export async function keepTrying<T>(
@@ -11,7 +12,7 @@ export async function keepTrying<T>(
   for (let wait = 50; ; wait = Math.min(wait * 2, 1000)) {
     options.signal.throwIfAborted();
     try {
-      return await work();
+      return await abortable(work(), options.signal);
     } catch (error) {
       options.signal.throwIfAborted();
       options.onError(error);

@@ -39,7 +39,15 @@ export async function openQueues({ settings, link, keys, signal }: Participant):
     // The link tells of its connection's errors; BullMQ repeats them for each queue.
     return queue.on('error', () => {});
   });
-  await keepTrying(() => Promise.all(queues.map((queue) => queue.setGlobalConcurrency(1))), retry);
+  const claim = async (): Promise<unknown> => {
+    await link.redis.set(keys.partitions, partitions, 'NX');
+    return Promise.all(queues.map((queue) => queue.setGlobalConcurrency(1)));
+  };
+  await keepTrying(claim, retry);
+  // A Redis that comes back empty has lost the operations, but need not lose the order of those to come.
+  link.whenBack(() => {
+    keepTrying(claim, retry).catch(() => {});
+  });
   return queues;
 }
 

@@ -10,6 +10,8 @@ interface Expected {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   waiters: number;
+  /** Whether the operation is in Redis for certain. */
+  durable: boolean;
 }
 
 /** How long a message may take, in milliseconds, before it counts as lost. */
@@ -45,11 +47,19 @@ export class DurableReplies {
     this.#onError = onError;
     this.#subscriber = link.duplicate();
     this.#subscriber.on('message', (channel, message) => {
-      if (channel === keys.settled) this.#hear(JSON.parse(message) as string[]);
-      else for (const [key, record] of JSON.parse(message) as [string, string][]) this.#settle(key, record);
+      try {
+        if (channel === keys.settled) this.#hear(JSON.parse(message) as string[]);
+        else for (const [key, record] of JSON.parse(message) as [string, string][]) this.#settle(key, record);
+      } catch (error) {
+        // Anybody can publish anything.
+        this.#report(error);
+      }
     });
     this.#subscriber.on('ready', () => void this.#lookUp());
-    this.#subscriber.subscribe(keys.replies(producer)).catch((error: unknown) => this.#report(error));
+    this.#subscriber.subscribe(keys.replies(producer)).then(
+      () => this.#lookUp(),
+      (error: unknown) => this.#report(error),
+    );
   }
 
   /** How many operations are waited for. */
@@ -66,6 +76,7 @@ export class DurableReplies {
     const expected = this.#expect(key);
     try {
       await options.sent;
+      expected.durable ||= options.sent !== undefined;
       return await abortable(expected.promise, options.signal);
     } finally {
       if (--expected.waiters === 0) this.#forget(key, expected);
@@ -90,16 +101,16 @@ export class DurableReplies {
   }
 
   /** Rejects what is waited for, each with an error of its own. */
-  close(errorOf: (key?: string) => Error): void {
-    this.#closed = errorOf();
+  close(errorOf: (key: string | undefined, durable: boolean) => Error): void {
+    this.#closed = errorOf(undefined, false);
     this.#timer?.cancel();
-    for (const [key, expected] of this.#expected) expected.reject(errorOf(key));
+    for (const [key, expected] of this.#expected) expected.reject(errorOf(key, expected.durable));
   }
 
   #expect(key: string): Expected {
     let expected = this.#expected.get(key);
     if (expected === undefined) {
-      expected = { ...Promise.withResolvers<unknown>(), waiters: 0 };
+      expected = { ...Promise.withResolvers<unknown>(), waiters: 0, durable: false };
       // Whoever waits may have aborted.
       expected.promise.catch(() => {});
       this.#expected.set(key, expected);

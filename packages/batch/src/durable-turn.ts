@@ -1,7 +1,7 @@
 import { deadline, delay } from '@perf/core';
 import type { Redis } from 'ioredis';
 import { DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
-import type { JobData, JobOperation } from './durable-job.ts';
+import { JOB_NAME, type JobData, type JobOperation, isJobData } from './durable-job.ts';
 import { type Verdict, judge } from './durable-judge.ts';
 import { keepTrying } from './durable-keep-trying.ts';
 import type { DurableKeys } from './durable-keys.ts';
@@ -103,7 +103,8 @@ export class DurableTurn<Op, R> {
     const peek = { keys: [keys.waiting(partition)], args: [room, keys.jobs(partition)] };
     const found = (await this.#insist(() => runScript(redis, PEEK, peek))) as string[];
     for (let index = 0; index + 1 < found.length; index += 2) {
-      const data = JSON.parse(found[index + 1] as string) as JobData;
+      const data: unknown = JSON.parse(found[index + 1] as string);
+      if (!isJobData(JOB_NAME, data)) return;
       const ids = data.ops.map((op) => op.i);
       const [records, crashes] = await this.#insist(() =>
         Promise.all([redis.mget(ids.map((each) => keys.record(each))), redis.hmget(keys.crashes(partition), ...ids)]),

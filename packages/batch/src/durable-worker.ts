@@ -1,8 +1,8 @@
-import { type Closeable, checkBoolean, checkDuration, checkOptions, deadline, startTimer } from '@perf/core';
-import { type Job, type Queue, Worker } from 'bullmq';
+import { type Closeable, checkBoolean, checkDuration, checkOptions, deadline, delay, startTimer } from '@perf/core';
+import { type Job, type Queue, UnrecoverableError, Worker } from 'bullmq';
 import { DurableLink } from './durable-connection.ts';
 import { DurableClosedError, DurableLockLostError } from './durable-errors.ts';
-import type { JobData } from './durable-job.ts';
+import { isJobData } from './durable-job.ts';
 import { keepTrying } from './durable-keep-trying.ts';
 import { DurableKeys } from './durable-keys.ts';
 import { closeQueues, openQueues } from './durable-queues.ts';
@@ -144,14 +144,25 @@ export class DurableWorker<Op, R> implements Closeable {
       telemetry: this.#telemetry,
       closing: this.#closing.signal,
     };
-    const turn = new DurableTurn(context, { id, data: job.data as JobData, token, partition });
+    const data: unknown = job.data;
+    if (!isJobData(job.name, data)) throw new UnrecoverableError('this is no job of a durable batcher');
+    const turn = new DurableTurn(context, { id, data, token, partition });
     this.#turns.set(id, turn);
     try {
       await turn.run();
       await this.#dismiss(partition, turn.guests);
+    } catch (error) {
+      if (!(error instanceof DurableLockLostError) && !this.closed) await this.#hold(error);
+      throw error;
     } finally {
       this.#turns.delete(id);
     }
+  }
+
+  /** Nothing known ends a turn so. It comes again, as nothing must be lost, but not at once. */
+  async #hold(error: unknown): Promise<void> {
+    this.#settings.onError(error);
+    await delay(1000, { signal: this.#closing.signal }).catch(() => {});
   }
 
   /** Removes jobs that wait, all of whose operations have settled. One that stays is found to be done when its turn comes. */

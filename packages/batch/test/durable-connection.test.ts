@@ -1,3 +1,4 @@
+import { Queue } from 'bullmq';
 import { Redis } from 'ioredis';
 import { describe, expect, test } from 'vitest';
 import {
@@ -43,6 +44,44 @@ describe('Redis', () => {
       if (value % 200 === 100) await queue.server.restart();
     }
     expect(await Promise.all(results)).toEqual(results.map((_, value) => value));
+  });
+
+  test('that takes no writes for a while is asked again', async () => {
+    const admin = new Redis(queue.server.url);
+    const errors: Error[] = [];
+    const onError = (error: unknown): number => errors.push(error as Error);
+    const batcher = queue.batcher({ onError });
+    await batcher.ready();
+    await admin.config('SET', 'maxmemory', '1');
+    const result = batcher.add({ value: 1 });
+    await until(() => errors.some(({ message }) => message.includes('OOM')));
+    await admin.config('SET', 'maxmemory', '0');
+    queue.worker(values);
+    expect(await result).toBe(1);
+    admin.disconnect();
+  });
+
+  test('that was away all the time keeps no one who closes', async () => {
+    await queue.server.kill();
+    const batcher = queue.batcher();
+    const worker = queue.worker(values);
+    const left = batcher.add({ value: 1 }).catch((error: unknown) => error);
+    await Promise.all([worker.close(), batcher.close({ timeout: 10 })]);
+    expect(await left).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', durable: false });
+    await expect(worker.ready()).rejects.toThrow(DurableClosedError);
+    await queue.server.restart();
+  });
+
+  test('that comes back empty is set up again', async () => {
+    const admin = new Redis(queue.server.url);
+    queue.worker(values);
+    const batcher = queue.batcher();
+    await batcher.add({ value: 1 });
+    await admin.flushall();
+    await queue.server.restart();
+    await until(async () => (await admin.hget(`bull:${queue.name}-7:meta`, 'concurrency').catch(() => null)) === '1');
+    expect(await batcher.add({ value: 2 })).toBe(2);
+    admin.disconnect();
   });
 
   test('that hangs keeps nobody who aborts, and no one who closes', async () => {
@@ -138,6 +177,46 @@ describe('a queue', () => {
     await expect(batcher.add({ value: 3 })).rejects.toMatchObject({ code: 'PERF_BATCH_FULL' });
     await batcher.flush();
     await batcher.enqueue({ value: 3 }, { signal: AbortSignal.timeout(1) }).catch(() => {});
+  });
+});
+
+describe('what others put into the queue', () => {
+  test('jobs are set aside as failed, and the operations behind them executed', async () => {
+    const connection = new Redis(queue.server.url, { maxRetriesPerRequest: null });
+    const foreign = new Queue(`${queue.name}-0`, { connection });
+    const bad = [
+      { from: 'x', ops: [] },
+      { from: 'x', ops: [null] },
+      { ops: [{ i: 'a' }] },
+      null,
+      'text',
+      { from: 'x', ops: [{}] },
+    ];
+    await foreign.addBulk([...bad.map((data) => ({ name: 'batch', data })), { name: 'mail', data: { from: 'x' } }]);
+    const batcher = queue.batcher({ partitions: 1 });
+    const keys = await Promise.all([1, 2, 3].map((value) => batcher.enqueue({ value })));
+    queue.worker(values, { partitions: 1 });
+    expect(await Promise.all(keys.map((key) => batcher.result(key)))).toEqual([1, 2, 3]);
+    expect(await foreign.getFailedCount()).toBe(bad.length + 1);
+    await foreign.close();
+    connection.disconnect();
+  });
+
+  test('messages are reported, and hurt nobody', async () => {
+    const errors: unknown[] = [];
+    const admin = new Redis(queue.server.url);
+    const batcher = queue.batcher({ onError: (error) => errors.push(error) });
+    const waiting = batcher.add({ value: 1 });
+    let channel: string | undefined;
+    await until(async () => {
+      [channel] = (await admin.pubsub('CHANNELS', `bull:${queue.name}:durable:replies:*`)) as string[];
+      return channel !== undefined;
+    });
+    for (const text of ['no json', '[1]', '[["a"]]', 'null', '{}']) await admin.publish(channel as string, text);
+    await until(() => errors.length >= 3);
+    queue.worker(values);
+    expect(await waiting).toBe(1);
+    admin.disconnect();
   });
 });
 
