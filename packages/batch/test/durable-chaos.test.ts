@@ -14,7 +14,10 @@ beforeAll(async () => {
   queue = await startRedis(['--appendonly', 'yes', '--appendfsync', 'always']);
   store = await startRedis();
 });
-afterAll(() => Promise.all([queue.stop(), store.stop()]));
+afterAll(async () => {
+  await Child.killAll();
+  await Promise.all([queue.stop(), store.stop()]);
+});
 
 const pause = (time: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, time));
 

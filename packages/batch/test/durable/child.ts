@@ -7,14 +7,19 @@ import { fileURLToPath } from 'node:url';
 export class Child {
   readonly process: ChildProcess;
   readonly ended: Promise<unknown>;
-  last = '';
+  static readonly #all = new Set<Child>();
+
+  /** Leaves none behind, whatever became of the test. */
+  static async killAll(): Promise<void> {
+    await Promise.all([...Child.#all].map((child) => child.kill()));
+  }
 
   constructor(program: string, args: readonly string[], onLine?: (line: string) => void) {
     const file = fileURLToPath(new URL(program, import.meta.url));
     this.process = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-    this.ended = once(this.process, 'exit');
+    Child.#all.add(this);
+    this.ended = once(this.process, 'exit').finally(() => Child.#all.delete(this));
     createInterface({ input: this.process.stdout as NonNullable<ChildProcess['stdout']> }).on('line', (line) => {
-      this.last = line;
       onLine?.(line);
     });
   }
