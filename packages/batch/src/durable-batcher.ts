@@ -199,7 +199,7 @@ export class DurableBatcher<Op, R> implements Closeable {
 
   /**
    * Takes no more operations, and resolves when those added are in Redis or `timeout` is up. Whoever still waits for a result gets a `DurableClosedError`; use
-   * {@link DurableBatcher.drain} before to wait for results. Idempotent: a later call may set a timeout. The connection given stays open.
+   * {@link DurableBatcher.drain} before to wait for results. Idempotent: a later call may set a timeout.
    */
   close(options: DurableCloseOptions = {}): Promise<void> {
     let timeout: number;

@@ -2,91 +2,77 @@ import { Redis, type RedisOptions } from 'ioredis';
 import { DurableConnectionError } from './durable-errors.ts';
 
 /**
- * A connection of ioredis, made with `maxRetriesPerRequest: null`, which stays open afterwards; or its options or a `redis://` URL, from which one is made and closed.
+ * The Redis to use: the options of ioredis, a `redis://` URL, or a client of ioredis 5 or 6, whose options are used. Connections are always made anew, to wait for a Redis that is
+ * away (`maxRetriesPerRequest: null`, no `commandTimeout`); a client that was given is left alone.
  */
 export type DurableConnection = Redis | RedisOptions | string;
 
-/** The connection of one participant, and those made from it. */
+/** Nothing gives up, or gets lost, while Redis is away: whoever does not want to wait has a signal. */
+const PATIENT = {
+  maxRetriesPerRequest: null,
+  enableOfflineQueue: true,
+  autoResendUnfulfilledCommands: true,
+  autoResubscribe: true,
+  lazyConnect: false,
+} as const satisfies RedisOptions;
+
+/** The connections of one participant. All are its own. */
 export class DurableLink {
   readonly redis: Redis;
-  readonly #own: Redis[] = [];
+  readonly #all: Redis[] = [];
   readonly #onError: (error: unknown) => void;
-  readonly #given: boolean;
-  #onReady: () => void = () => {};
 
-  /** Throws a `DurableConnectionError` for one that would give up, or that BullMQ cannot use. */
+  /** Throws a `DurableConnectionError` for a connection that BullMQ cannot use. */
   constructor(connection: DurableConnection, onError: (error: unknown) => void) {
     this.#onError = onError;
-    this.#given = isClient(connection);
-    this.redis = isClient(connection) ? checkClient(connection) : connect(connection);
-    this.redis.on('error', this.#onError);
-    this.redis.on('ready', this.#ready);
-    if (!this.#given) this.#own.push(this.redis);
+    this.redis = this.#keep(connect(connection));
+    const duplicate = this.redis.duplicate.bind(this.redis);
+    // BullMQ makes some of its own, and closes them when Redis answers: a Redis that hangs must not keep the process.
+    this.redis.duplicate = (options) => this.#keep(duplicate(options));
   }
 
   /** Has `work` done whenever the connection comes back. */
   whenBack(work: () => void): void {
-    this.#onReady = work;
+    this.redis.on('ready', work);
   }
-
-  readonly #ready = (): void => this.#onReady();
 
   /** One more connection to the same Redis, closed with this link. */
   duplicate(): Redis {
-    const redis = this.redis.duplicate();
-    redis.on('error', this.#onError);
-    this.#own.push(redis);
-    return redis;
+    return this.redis.duplicate();
   }
 
-  /** Closes what it made itself; what still waits for a reply on it is rejected. Never waits for a Redis that hangs. */
+  /** Closes the connections; what still waits for a reply on one is rejected. Never waits for a Redis that hangs. */
   close(): void {
-    this.redis.off('error', this.#onError);
-    this.redis.off('ready', this.#ready);
-    for (const redis of this.#own.splice(0)) {
-      // A connection that was still being tried tells of its end as an error.
+    for (const redis of this.#all.splice(0)) {
+      redis.removeAllListeners('ready');
       redis.removeListener('error', this.#onError);
+      // One that was still being tried tells of its end as an error.
       redis.on('error', () => {});
       redis.disconnect();
     }
   }
+
+  #keep(redis: Redis): Redis {
+    redis.on('error', this.#onError);
+    this.#all.push(redis);
+    return redis;
+  }
 }
 
-/** As the constructor wants them. */
-type OwnOptions = Omit<RedisOptions, 'replyMapping'>;
-
-function isClient(connection: DurableConnection): connection is Redis {
-  return typeof connection === 'object' && connection !== null && 'defineCommand' in connection;
-}
-
-function connect(connection: RedisOptions | string): Redis {
-  // A command waits until Redis is back: a caller who does not want to has a signal.
-  const settings = { maxRetriesPerRequest: null, retryStrategy: (times: number): number => Math.min(times * 50, 1000) };
-  if (typeof connection === 'string') return new Redis(connection, settings);
+function connect(connection: DurableConnection): Redis {
+  if (typeof connection === 'string') return new Redis(connection, PATIENT);
   if (typeof connection !== 'object' || connection === null) {
     throw new TypeError('`connection` must be an ioredis client, its options or a URL');
   }
-  const { maxRetriesPerRequest = null } = connection;
-  refuseUnfit({ ...connection, maxRetriesPerRequest });
-  return new Redis({ ...settings, ...(connection as OwnOptions), maxRetriesPerRequest });
-}
-
-function checkClient(client: Redis): Redis {
-  if (client.isCluster)
+  const isClient = 'defineCommand' in connection;
+  if (isClient && connection.isCluster) {
     throw new DurableConnectionError('a Cluster cannot be used: the keys of a queue belong together');
-  refuseUnfit(client.options);
-  return client;
-}
-
-function refuseUnfit({ maxRetriesPerRequest, keyPrefix }: RedisOptions): void {
-  if (maxRetriesPerRequest !== null) {
-    throw new DurableConnectionError(
-      `the ioredis connection must be made with \`maxRetriesPerRequest: null\`, got ${maxRetriesPerRequest}: it must not give up while Redis is away`,
-    );
   }
+  const { commandTimeout: _, keyPrefix, ...options } = isClient ? connection.options : connection;
   if (keyPrefix !== undefined && keyPrefix !== '') {
     throw new DurableConnectionError(
       'BullMQ cannot use a connection with `keyPrefix`: use the option `prefix` instead',
     );
   }
+  return new Redis({ ...(options as Omit<RedisOptions, 'replyMapping'>), ...PATIENT });
 }

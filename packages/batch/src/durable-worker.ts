@@ -71,7 +71,7 @@ export class DurableWorker<Op, R> implements Closeable {
 
   /**
    * Takes no more work, and resolves when the calls under way are over and recorded; what has not been executed stays in Redis for other workers. Idempotent: a later call
-   * may force. The connection given stays open.
+   * may force.
    */
   close(options: DurableWorkerCloseOptions = {}): Promise<void> {
     let timeout: number;

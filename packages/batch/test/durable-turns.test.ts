@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { DurableLockLostError } from '../src/bullmq.ts';
 import { Child } from './durable/child.ts';
 import { type Op, TestQueue, until } from './durable/queue.ts';
@@ -45,30 +45,28 @@ describe('a worker that loses its turn', () => {
   });
 
   test('before it has begun does not begin', async () => {
-    const connection = new Redis(queue.server.url, { maxRetriesPerRequest: null });
+    const connection = new Redis(queue.server.url);
     const send = connection.evalsha.bind(connection) as (...args: unknown[]) => Promise<unknown>;
     let lost = false;
     // As if it had stood still between taking the job and its turn.
-    connection.evalsha = (async (...args: unknown[]) => {
+    vi.spyOn(Redis.prototype, 'evalsha').mockImplementation(async (...args: unknown[]) => {
       if (!lost && String(args[2]).endsWith(':lock')) {
         lost = true;
         await loseLock();
       }
       return send(...args);
-    }) as typeof connection.evalsha;
+    });
     const locks: number[] = [];
-    queue.worker(
-      async (ops) => {
-        const [job] = await connection.lrange(`bull:${queue.name}-0:active`, 0, -1);
-        locks.push(await connection.exists(`bull:${queue.name}-0:${job}:lock`));
-        return values(ops);
-      },
-      { ...ONE, connection },
-    );
+    queue.worker(async (ops) => {
+      const [job] = await connection.lrange(`bull:${queue.name}-0:active`, 0, -1);
+      locks.push(await connection.exists(`bull:${queue.name}-0:${job}:lock`));
+      return values(ops);
+    }, ONE);
     expect(await queue.batcher(ONE).add({ value: 1 })).toBe(1);
     expect(lost).toBe(true);
     // Its fence would be higher than that of whoever had taken over.
     expect(locks).toEqual([1]);
+    vi.restoreAllMocks();
     connection.disconnect();
   });
 

@@ -16,7 +16,7 @@ export class Child {
 
   constructor(program: string, args: readonly string[], onLine?: (line: string) => void) {
     const file = fileURLToPath(new URL(program, import.meta.url));
-    this.process = spawn(process.execPath, [file, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.process = spawn(process.execPath, [file, ...args], { stdio: ['pipe', 'pipe', 'inherit'] });
     Child.#all.add(this);
     this.ended = once(this.process, 'exit').finally(() => Child.#all.delete(this));
     createInterface({ input: this.process.stdout as NonNullable<ChildProcess['stdout']> }).on('line', (line) => {
