@@ -14,6 +14,7 @@ const PATIENT = {
   autoResendUnfulfilledCommands: true,
   autoResubscribe: true,
   lazyConnect: false,
+  disconnectTimeout: 500,
 } as const satisfies RedisOptions;
 
 /** The connections of one participant. All are its own. */
@@ -48,7 +49,10 @@ export class DurableLink {
       redis.removeListener('error', this.#onError);
       // One that was still being tried tells of its end as an error.
       redis.on('error', () => {});
-      redis.disconnect();
+      // BullMQ, which waits for a Redis that hangs, would connect once more.
+      redis.connect = () => Promise.reject(new Error('Connection is closed.'));
+      // A second time would leave a timer behind.
+      if (redis.status !== 'end') redis.disconnect();
     }
   }
 

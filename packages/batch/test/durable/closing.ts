@@ -7,7 +7,7 @@ const worker = durableWorker<number, number>({ name, connection, execute: (ops) 
 const batcher = durableBatcher<number, number>({ name, connection });
 process.stdout.write('started\n');
 if (process.argv[4] === 'connect') process.stdout.write(`${await batcher.add(1)}\n`);
-process.stdin.once('data', async () => {
+process.stdin.once('data', () => {
   process.stdin.destroy();
-  await Promise.all([worker.close({ timeout: 50 }), batcher.close({ timeout: 50 })]);
+  void Promise.all([worker.close({ timeout: 50 }), batcher.close({ timeout: 50 })]);
 });
