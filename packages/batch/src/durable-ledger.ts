@@ -18,14 +18,14 @@ export interface SettlementFacts {
   readonly fence: number;
   /** Wall time, as other processes read it. */
   readonly now: number;
-  readonly resultTtl: number;
+  readonly settings: { readonly resultTtl: number; readonly maxResultBytes: number };
 }
 
 /** What the script that records outcomes is given. */
 export function settlementInput<Op>(settlements: readonly Settlement<Op>[], facts: SettlementFacts): ScriptInput {
-  const { keys, partition, fence, now, resultTtl } = facts;
+  const { keys, partition, fence, now, settings } = facts;
   const names = [keys.fence(partition), keys.crashes(partition), keys.counts, keys.deadIndex, keys.deadLetters];
-  const args: (string | number)[] = [fence, now, resultTtl, settlements.length];
+  const args: (string | number)[] = [fence, now, settings.resultTtl, settlements.length];
   const messages = new Messages(keys);
   for (const { pending, verdict } of settlements) {
     names.push(keys.record(pending.key));
@@ -65,7 +65,7 @@ export class Messages {
 
 function write<Op>(pending: DurablePending<Op>, verdict: Verdict, facts: SettlementFacts): [string, string] {
   if (verdict.kind === 'again') return ['', ''];
-  if (verdict.kind === 'ok') return [successRecord(verdict.value), ''];
+  if (verdict.kind === 'ok') return [successRecord(verdict.value, facts.settings.maxResultBytes), ''];
   const error = storeError(verdict.error);
   const letter: StoredLetter = {
     at: facts.now,

@@ -14,12 +14,14 @@ export async function* watchProgress(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<DurableProgress, void, undefined> {
   const stop = new AbortController();
-  const stopped = signal === undefined ? stop.signal : AbortSignal.any([stop.signal, signal]);
+  const onAbort = (): void => stop.abort(signal?.reason);
+  signal?.throwIfAborted();
+  signal?.addEventListener('abort', onAbort);
   let succeeded = 0;
   let failed = 0;
   let changed = Promise.withResolvers<void>();
   for (const key of new Set(keys)) {
-    outcomeOf(key, stopped)
+    outcomeOf(key, stop.signal)
       .then(
         () => succeeded++,
         () => failed++,
@@ -36,6 +38,7 @@ export async function* watchProgress(
       changed = Promise.withResolvers<void>();
     }
   } finally {
+    signal?.removeEventListener('abort', onAbort);
     stop.abort();
   }
 }

@@ -11,21 +11,25 @@ export interface StoredError {
 /** How an operation came out, as it is kept in Redis under its idempotency key. */
 export type DurableRecord =
   | { readonly s: 'ok'; readonly v?: unknown }
-  /** Executed, but its result is no JSON. */
+  /** Executed, but its result is no JSON, or too large. */
   | { readonly s: 'lost'; readonly m: string }
   | { readonly s: 'dead'; readonly e: StoredError; readonly n: number };
 
 /** Writes the record of an operation that was executed. */
-export function successRecord(value: unknown): string {
+export function successRecord(value: unknown, maxBytes: number): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
   } catch (error) {
-    return JSON.stringify({ s: 'lost', m: storeError(error).message } satisfies DurableRecord);
+    return lost(storeError(error).message);
   }
-  if (json !== undefined) return `{"s":"ok","v":${json}}`;
-  if (value === undefined) return '{"s":"ok"}';
-  return JSON.stringify({ s: 'lost', m: `it is a ${typeof value}` } satisfies DurableRecord);
+  if (json === undefined) return value === undefined ? '{"s":"ok"}' : lost(`it is a ${typeof value}`);
+  const bytes = Buffer.byteLength(json);
+  return bytes > maxBytes ? lost(`it takes ${bytes} bytes, limit ${maxBytes}`) : `{"s":"ok","v":${json}}`;
+}
+
+function lost(problem: string): string {
+  return JSON.stringify({ s: 'lost', m: problem } satisfies DurableRecord);
 }
 
 /** Writes the record of an operation that failed for good. */

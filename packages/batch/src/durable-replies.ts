@@ -10,18 +10,22 @@ interface Expected {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   waiters: number;
+  /** When its record is looked up next, and how long after that again. */
+  lookAt: number;
+  patience: number;
   /** Whether the operation is in Redis for certain. */
   durable: boolean;
 }
 
-/** How long a message may take, in milliseconds, before it counts as lost. */
+/** How long a message may take, in milliseconds, before it is taken for lost; longer each time it was not. */
 const PATIENCE = 1000;
+const MOST_PATIENCE = 16_000;
 /** How many records are read at once. */
 const CHUNK = 500;
 
 /**
  * The results a process waits for. Workers send a message with each; messages get lost (a connection that breaks, a worker killed before), so
- * records are looked up too: every second, and whenever the connection comes back.
+ * records are looked up too: after a second, then less and less often, and whenever the connection comes back.
  */
 export class DurableReplies {
   readonly #redis: Redis;
@@ -55,9 +59,9 @@ export class DurableReplies {
         this.#report(error);
       }
     });
-    this.#subscriber.on('ready', () => void this.#lookUp());
+    this.#subscriber.on('ready', () => void this.#lookUp(Infinity));
     this.#subscriber.subscribe(keys.replies(producer)).then(
-      () => this.#lookUp(),
+      () => this.#lookUp(Infinity),
       (error: unknown) => this.#report(error),
     );
   }
@@ -110,7 +114,13 @@ export class DurableReplies {
   #expect(key: string): Expected {
     let expected = this.#expected.get(key);
     if (expected === undefined) {
-      expected = { ...Promise.withResolvers<unknown>(), waiters: 0, durable: false };
+      expected = {
+        ...Promise.withResolvers<unknown>(),
+        waiters: 0,
+        durable: false,
+        lookAt: performance.now() + PATIENCE,
+        patience: PATIENCE,
+      };
       // Whoever waits may have aborted.
       expected.promise.catch(() => {});
       this.#expected.set(key, expected);
@@ -132,18 +142,19 @@ export class DurableReplies {
     return startTimer(
       () => {
         this.#timer = this.#closed === undefined && this.#expected.size > 0 ? this.#nextLook() : undefined;
-        void this.#lookUp();
+        void this.#lookUp(performance.now());
       },
       PATIENCE,
       { unref: true },
     );
   }
 
-  async #lookUp(): Promise<void> {
+  /** Looks for what is due at `now`. */
+  async #lookUp(now: number): Promise<void> {
     if (this.#looking) return;
     this.#looking = true;
     try {
-      const keys = [...this.#expected.keys()];
+      const keys = [...this.#due(now)];
       for (let from = 0; from < keys.length && this.#closed === undefined; from += CHUNK) {
         const chunk = keys.slice(from, from + CHUNK).filter((key) => this.#expected.has(key));
         if (chunk.length > 0) await this.#look(chunk);
@@ -152,6 +163,15 @@ export class DurableReplies {
       this.#report(error);
     } finally {
       this.#looking = false;
+    }
+  }
+
+  *#due(now: number): Generator<string> {
+    for (const [key, expected] of this.#expected) {
+      if (expected.lookAt > now) continue;
+      expected.lookAt = performance.now() + expected.patience;
+      expected.patience = Math.min(2 * expected.patience, MOST_PATIENCE);
+      yield key;
     }
   }
 

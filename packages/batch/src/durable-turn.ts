@@ -21,8 +21,6 @@ export interface TurnContext<Op, R> {
   readonly redis: Redis;
   readonly keys: DurableKeys;
   readonly telemetry: DurableTelemetry;
-  /** Aborts when the worker closes: a turn ends after the call under way. */
-  readonly closing: AbortSignal;
 }
 
 /** The job a turn is for. */
@@ -48,6 +46,7 @@ export class DurableTurn<Op, R> {
   readonly #job: TurnJob;
   readonly #pending = new Map<string, DurablePending<Op>>();
   readonly #abort = new AbortController();
+  readonly #end = new AbortController();
   readonly #guests: string[] = [];
   #fence = 0;
   #calls = 0;
@@ -62,9 +61,15 @@ export class DurableTurn<Op, R> {
     return this.#guests;
   }
 
-  /** Stops the turn without waiting for the call under way. */
+  /** Ends the turn after the call under way. */
+  end(reason: unknown): void {
+    this.#end.abort(reason);
+  }
+
+  /** Ends the turn without waiting for the call under way. */
   abort(reason: unknown): void {
     this.#abort.abort(reason);
+    this.#end.abort(reason);
   }
 
   /** Resolves when all operations have settled; rejects when the turn is lost, or given up because the worker closes. */
@@ -73,10 +78,10 @@ export class DurableTurn<Op, R> {
     if (waiting > 0 && this.#pending.size < this.#context.settings.maxSize) await this.#invite();
     const { maxSize, maxPerKey } = this.#context.settings;
     while (this.#pending.size > 0) {
-      this.#context.closing.throwIfAborted();
+      this.#end.signal.throwIfAborted();
       const { call, readyAt } = planCall(this.#pending.values(), { now: performance.now(), maxSize, maxPerKey });
       if (call.length > 0) await this.#call(call);
-      else await delay(Math.max(0, readyAt - performance.now()), { signal: this.#stop });
+      else await delay(Math.max(0, readyAt - performance.now()), { signal: this.#end.signal });
     }
   }
 
@@ -203,7 +208,7 @@ export class DurableTurn<Op, R> {
   async #settle(settlements: readonly Settlement<Op>[]): Promise<void> {
     const { keys, redis, settings, telemetry } = this.#context;
     const { partition } = this.#job;
-    const facts = { keys, partition, fence: this.#fence, now: Date.now(), resultTtl: settings.resultTtl };
+    const facts = { keys, partition, fence: this.#fence, now: Date.now(), settings };
     const input = settlementInput(settlements, facts);
     const settled = await this.#insist(() => runScript(redis, SETTLE, input));
     if (settled !== 1) throw new DurableLockLostError(partition);
@@ -217,11 +222,6 @@ export class DurableTurn<Op, R> {
     }
     telemetry.settled('succeeded', succeeded);
     telemetry.settled('failed', failed);
-  }
-
-  /** Ends a wait when the turn is to end. */
-  get #stop(): AbortSignal {
-    return AbortSignal.any([this.#abort.signal, this.#context.closing]);
   }
 
   #insist<T>(work: () => Promise<T>): Promise<T> {

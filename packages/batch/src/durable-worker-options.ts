@@ -53,7 +53,7 @@ export interface DurableRetryOptions<Op> {
 export interface DurableWorkerOptions<Op, R> extends DurableQueueOptions {
   /**
    * Carries out a batch; resolves with one result per operation, in their order, an `Error` in a place failing that operation alone. It may be given an operation
-   * again that it has carried out before: it must heed `idempotencyKeys`.
+   * again that it has carried out before: it must heed `idempotencyKeys`. Runs in the async context in which the worker was made.
    */
   readonly execute: (
     ops: readonly Op[],
@@ -74,6 +74,8 @@ export interface DurableWorkerOptions<Op, R> extends DurableQueueOptions {
   readonly timeout?: number | undefined;
   /** How long results are kept in Redis, in milliseconds: for callers, and to know operations that are added or delivered again. @default 86_400_000, a day */
   readonly resultTtl?: number | undefined;
+  /** The most bytes, as JSON, of a result that is kept; a larger one is lost, as one that is no JSON. @default 1_048_576 */
+  readonly maxResultBytes?: number | undefined;
   /** How long, in milliseconds, a worker may give no sign of life before another takes over its partitions; at least 100. @default 15_000 */
   readonly lockDuration?: number | undefined;
   /** How often workers may die while they execute an operation before it becomes a dead letter; from the second on it is executed alone. @default 5 */
@@ -95,6 +97,7 @@ export type DurableWorkerSettings<Op, R> = QueueSettings & {
   readonly retry: DurableRetryPolicy<Op>;
   readonly timeout: number;
   readonly resultTtl: number;
+  readonly maxResultBytes: number;
   readonly lockDuration: number;
   readonly maxCrashes: number;
 };
@@ -108,6 +111,7 @@ const KNOWN = [
   'retry',
   'timeout',
   'resultTtl',
+  'maxResultBytes',
   'lockDuration',
   'maxCrashes',
 ] as const;
@@ -118,7 +122,7 @@ const ANY_DELAY = { min: 0, max: MAX_TIMER_DELAY } as const;
 export function durableWorkerSettings<Op, R>(options: DurableWorkerOptions<Op, R>): DurableWorkerSettings<Op, R> {
   checkOptions('durableWorker', options, KNOWN);
   const { maxSize = 100, maxPerKey = 1, timeout = Infinity, resultTtl = DAY, lockDuration = 15_000 } = options;
-  const { maxCrashes = 5, retry = {} } = options;
+  const { maxCrashes = 5, maxResultBytes = 1_048_576, retry = {} } = options;
   return {
     ...queueSettings(options),
     execute: checkFunction('execute', options.execute),
@@ -129,6 +133,7 @@ export function durableWorkerSettings<Op, R>(options: DurableWorkerOptions<Op, R
     timeout: checkDuration('timeout', timeout),
     // Redis takes milliseconds as a 64-bit integer, and adds them to the time.
     resultTtl: Math.ceil(checkRange('resultTtl', resultTtl, { min: 1, max: 2 ** 52 })),
+    maxResultBytes: checkPositiveInteger('maxResultBytes', maxResultBytes),
     lockDuration: Math.ceil(checkRange('lockDuration', lockDuration, { min: 100, max: MAX_TIMER_DELAY })),
     maxCrashes: checkPositiveInteger('maxCrashes', maxCrashes),
   };

@@ -85,6 +85,7 @@ export class DurableWorker<Op, R> implements Closeable {
     this.#closing.abort(
       new DurableClosedError(`DurableWorker ${JSON.stringify(this.#settings.name)}`, { durable: true }),
     );
+    for (const turn of this.#turns.values()) turn.end(this.#closing.signal.reason);
     this.#closed ??= this.#finish();
     if (timeout === Infinity) return this.#closed;
     const closed = this.#closed;
@@ -142,12 +143,13 @@ export class DurableWorker<Op, R> implements Closeable {
       redis: this.#link.redis,
       keys: this.#keys,
       telemetry: this.#telemetry,
-      closing: this.#closing.signal,
     };
     const data: unknown = job.data;
     if (!isJobData(job.name, data)) throw new UnrecoverableError('this is no job of a durable batcher');
     const turn = new DurableTurn(context, { id, data, token, partition });
     this.#turns.set(id, turn);
+    // BullMQ may have been about to take one more.
+    if (this.#closing.signal.aborted) turn.end(this.#closing.signal.reason);
     try {
       await turn.run();
       await this.#dismiss(partition, turn.guests);

@@ -299,6 +299,7 @@ describe('options', () => {
     ['isIdempotent', { retry: { isIdempotent: () => true } }],
     ['timeout', { timeout: 0 }],
     ['resultTtl', { resultTtl: Infinity }],
+    ['maxResultBytes', { maxResultBytes: 0 }],
     ['lockDuration', { lockDuration: 99 }],
     ['maxCrashes', { maxCrashes: 0 }],
     ['linger', { linger: 1 }],

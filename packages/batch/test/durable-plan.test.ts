@@ -53,7 +53,7 @@ describe('which operations a worker executes next', () => {
         (ops, { maxSize, maxPerKey }, fates) => {
           let waiting = line(ops);
           const done: Planable[] = [];
-          for (let now = 0; waiting.length > 0; ) {
+          for (let now = 0; waiting.length > 0;) {
             const { call, readyAt } = planCall(waiting, { now, maxSize, maxPerKey });
             if (call.length === 0) {
               expect(readyAt).toBeGreaterThan(now);
@@ -67,7 +67,9 @@ describe('which operations a worker executes next', () => {
             for (const each of call) {
               expect([each.group, each.attempt, each.cap]).toEqual([first.group, first.attempt, first.cap]);
               expect(each.readyAt).toBeLessThanOrEqual(now);
-              expect(call.filter(({ orderingKey }) => orderingKey === each.orderingKey && orderingKey !== undefined).length).toBeLessThanOrEqual(maxPerKey);
+              expect(
+                call.filter(({ orderingKey }) => orderingKey === each.orderingKey && orderingKey !== undefined).length,
+              ).toBeLessThanOrEqual(maxPerKey);
             }
             // All of a call fail or none does: else the one that judges would not try again what was overtaken.
             if (fails === 0 && first.attempt < 5) {

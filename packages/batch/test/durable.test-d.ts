@@ -1,5 +1,11 @@
 import { expectTypeOf, test } from 'vitest';
-import { type DeadLetter, type DurableBatcher, type DurableWorker, durableBatcher, durableWorker } from '../src/bullmq.ts';
+import {
+  type DeadLetter,
+  type DurableBatcher,
+  type DurableWorker,
+  durableBatcher,
+  durableWorker,
+} from '../src/bullmq.ts';
 
 interface Op {
   readonly id: string;

@@ -160,6 +160,13 @@ describe('durable batcher', () => {
     expect(await batcher.stats()).toMatchObject({ succeeded: 1, deadLetters: 0 });
   });
 
+  test('says so when a result is too large', async () => {
+    queue.worker((ops) => ops.map(({ value }) => 'x'.repeat(value)), { maxResultBytes: 10 });
+    const batcher = queue.batcher();
+    expect(await batcher.add({ value: 8 })).toBe('xxxxxxxx');
+    await expect(batcher.add({ value: 9 })).rejects.toMatchObject({ part: 'result' });
+  });
+
   test('an aborted caller stops waiting; what has been sent is executed all the same', async () => {
     const open = gate();
     const executed: number[] = [];
