@@ -53,6 +53,11 @@ async function harm(producers: readonly Producer[], workers: Child[], signal: Ab
     const which = kills % workers.length;
     if (kills % 5 === 0) {
       await queue.kill('SIGKILL');
+      if (kills % 10 === 5) {
+        // Nobody is left.
+        await Promise.all([...producers, ...workers].map((each) => each.kill()));
+        workers.splice(0, workers.length, ...workers.map(start));
+      }
       await pause(Math.random() * 400);
       await queue.restart();
     } else if (kills % 5 === 1) {
