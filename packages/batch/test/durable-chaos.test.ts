@@ -48,7 +48,8 @@ async function harm(producers: readonly Producer[], workers: Child[], signal: Ab
   const start = (): Child => new Child('chaos-worker.ts', [queue.url, store.url]);
   let kills = 0;
   const halts: Promise<void>[] = [];
-  while (!signal.aborted) {
+  // An end to it, or on a slow machine nobody would get anywhere between two kills.
+  while (!signal.aborted && kills < 30) {
     await pause(200 + Math.random() * 300);
     const which = kills % workers.length;
     if (kills % 5 === 0) {
