@@ -1,5 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { type Closeable, checkDuration, checkName, checkOptions, checkSignal, isPerfError } from '@perf/core';
+import {
+  type Closeable,
+  abortable,
+  checkDuration,
+  checkName,
+  checkOptions,
+  checkSignal,
+  isPerfError,
+} from '@perf/core';
 import type { Queue } from 'bullmq';
 import { Batcher } from './batcher.ts';
 import { DurableLink } from './durable-connection.ts';
@@ -149,41 +157,35 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   /** Counts what is in the queue, over all producers and workers. */
-  async stats(): Promise<DurableStats> {
-    this.#refuseWhenClosed();
-    await this.#queues;
-    return durableStats(this.#link.redis, this.#keys, this.#settings.partitions);
+  stats(options?: DurableWaitOptions): Promise<DurableStats> {
+    return this.#ask(() => durableStats(this.#link.redis, this.#keys, this.#settings.partitions), options);
   }
 
   /** The operations that failed for good, the oldest first. They stay until they are replayed or discarded. */
-  async *deadLetters(): AsyncGenerator<DeadLetter<Op>, void, undefined> {
-    this.#refuseWhenClosed();
-    yield* this.#letters.list<Op>();
+  async *deadLetters(options?: DurableWaitOptions): AsyncGenerator<DeadLetter<Op>, void, undefined> {
+    yield* this.#letters.list<Op>((work) => this.#ask(work, options));
   }
 
   /**
    * Has a dead letter executed again, under the same idempotency key, after all that is in the queue now: later operations of its ordering key that have been executed
    * meanwhile are not undone. Resolves with whether there was one. Its result is to be had by {@link DurableBatcher.result}.
    */
-  async replay(idempotencyKey: string): Promise<boolean> {
-    this.#refuseWhenClosed();
-    return this.#letters.replay(idempotencyKey, await this.#queues);
+  replay(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+    return this.#ask((queues) => this.#letters.replay(idempotencyKey, queues), options);
   }
 
   /** Replays all dead letters there are, the oldest first. Resolves with how many. */
-  async replayAll(): Promise<number> {
-    const queues = await this.#queues;
+  async replayAll(options?: DurableWaitOptions): Promise<number> {
     const keys: string[] = [];
-    for await (const { key } of this.deadLetters()) keys.push(key);
+    for await (const { key } of this.deadLetters(options)) keys.push(key);
     let replayed = 0;
-    for (const key of keys) if (await this.#letters.replay(key, queues)) replayed++;
+    for (const key of keys) if (await this.replay(key, options)) replayed++;
     return replayed;
   }
 
   /** Gives a dead letter up, and forgets its idempotency key. Resolves with whether there was one. */
-  async discard(idempotencyKey: string): Promise<boolean> {
-    this.#refuseWhenClosed();
-    return this.#letters.discard(idempotencyKey);
+  discard(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+    return this.#ask(() => this.#letters.discard(idempotencyKey), options);
   }
 
   /** Sends what waits without lingering, and resolves when everything added before is in Redis, or was refused. */
@@ -229,6 +231,13 @@ export class DurableBatcher<Op, R> implements Closeable {
   #closedError(key: string | undefined, durable: boolean): DurableClosedError {
     const component = `DurableBatcher ${JSON.stringify(this.#settings.name)}`;
     return new DurableClosedError(component, key === undefined ? { durable } : { key, durable });
+  }
+
+  /** Has Redis asked something, when it is there. */
+  async #ask<T>(work: (queues: readonly Queue[]) => Promise<T>, { signal }: DurableWaitOptions = {}): Promise<T> {
+    if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
+    this.#refuseWhenClosed();
+    return abortable(this.#queues.then(work), signal);
   }
 
   #refuseWhenClosed(): void {

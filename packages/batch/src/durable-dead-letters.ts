@@ -40,17 +40,17 @@ export class DurableDeadLetters {
     this.#producer = producer;
   }
 
-  /** Those there are, the oldest first, a page at a time. What comes or goes meanwhile may or may not be among them. */
-  async *list<Op>(): AsyncGenerator<DeadLetter<Op>, void, undefined> {
+  /** Those there are (`ask` is how Redis is asked), the oldest first, a page at a time. What comes or goes meanwhile may or may not be among them. */
+  async *list<Op>(ask: <T>(work: () => Promise<T>) => Promise<T>): AsyncGenerator<DeadLetter<Op>, void, undefined> {
     let from = '-inf';
     let seen = new Set<string>();
     for (;;) {
       const limit = PAGE + seen.size;
       const input = { keys: [this.#keys.deadIndex], args: [from, limit] };
-      const entries = pairs((await runScript(this.#redis, LIST, input)) as string[]);
+      const entries = pairs((await ask(() => runScript(this.#redis, LIST, input))) as string[]);
       const fresh = entries.filter(([key]) => !seen.has(key)).map(([key]) => key);
       if (fresh.length === 0) return;
-      const letters = await this.#redis.hmget(this.#keys.deadLetters, ...fresh);
+      const letters = await ask(() => this.#redis.hmget(this.#keys.deadLetters, ...fresh));
       for (const letter of letters) if (letter !== null) yield readLetter<Op>(letter);
       const last = (entries.at(-1) as [string, string])[1];
       // Scores are times: others of the same millisecond may be on the next page.

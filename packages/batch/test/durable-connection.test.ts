@@ -94,6 +94,16 @@ describe('Redis', () => {
     try {
       const result = batcher.add({ value: 1 }, { signal: AbortSignal.timeout(20) });
       await expect(result).rejects.toMatchObject({ name: 'TimeoutError' });
+      const signal = AbortSignal.timeout(20);
+      const asked = await Promise.allSettled<unknown>([
+        batcher.stats({ signal }),
+        batcher.replay('x', { signal }),
+        batcher.replayAll({ signal }),
+        batcher.discard('x', { signal }),
+        batcher.result('x', { signal }),
+        batcher.deadLetters({ signal }).next(),
+      ]);
+      for (const each of asked) expect(each).toMatchObject({ status: 'rejected', reason: { name: 'TimeoutError' } });
       const left = batcher.add({ value: 2 }, { idempotencyKey: 'left' });
       const error = left.catch((reason: unknown) => reason);
       await Promise.all([batcher.close({ timeout: 10 }), worker.close({ timeout: 10 })]);
