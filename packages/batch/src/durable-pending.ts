@@ -9,6 +9,8 @@ export class DurablePending<Op> implements Planned {
   readonly traceparent: string | undefined;
   /** The producers to tell: more than one when it was added more than once. */
   readonly producers: Set<string>;
+  /** The jobs it is part of that were taken along. */
+  readonly guests: string[] = [];
   readonly group: string;
   attempt: number = 1;
   readyAt: number = 0;

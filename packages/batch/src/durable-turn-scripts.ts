@@ -55,20 +55,24 @@ end
 return 1`);
 
 /**
- * The waiting jobs that come next, as long as their operations fit. KEYS: waiting jobs. ARGV: room, what comes before a job's id. The ids tell how many operations
- * a job has. Answers id, data, id, data and so on.
+ * The waiting jobs that come next, as long as their operations fit. KEYS: waiting jobs. ARGV: room, what comes before a job's id, ids of jobs to pass over. The ids tell how many
+ * operations a job has. Answers id, data, id, data and so on.
  */
 export const PEEK: DurableScript = durableScript(`
 local room = tonumber(ARGV[1])
+local known = {}
+for i = 3, #ARGV do known[ARGV[i]] = true end
 local found = {}
-for place = 1, 64 do
+for place = 1, 64 + #ARGV do
   local id = redis.call('LINDEX', KEYS[1], -place)
   if not id then break end
-  room = room - (tonumber(string.match(id, '%.(%d+)$')) or room + 1)
-  if room < 0 then break end
-  local data = redis.call('HGET', ARGV[2] .. id, 'data')
-  if not data then break end
-  found[#found + 1] = id
-  found[#found + 1] = data
+  if not known[id] then
+    room = room - (tonumber(string.match(id, '%.(%d+)$')) or room + 1)
+    if room < 0 then break end
+    local data = redis.call('HGET', ARGV[2] .. id, 'data')
+    if not data then break end
+    found[#found + 1] = id
+    found[#found + 1] = data
+  end
 end
 return found`);

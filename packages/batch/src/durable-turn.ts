@@ -2,6 +2,7 @@ import { deadline, delay } from '@perf/core';
 import type { Redis } from 'ioredis';
 import { DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
 import { JOB_NAME, type JobData, type JobOperation, isJobData } from './durable-job.ts';
+import { DurableGuests } from './durable-guests.ts';
 import { type Verdict, judge } from './durable-judge.ts';
 import { keepTrying } from './durable-keep-trying.ts';
 import type { DurableKeys } from './durable-keys.ts';
@@ -21,6 +22,8 @@ export interface TurnContext<Op, R> {
   readonly redis: Redis;
   readonly keys: DurableKeys;
   readonly telemetry: DurableTelemetry;
+  /** Takes a job of the partition that waits out of the queue. Never rejects. */
+  readonly remove: (job: string) => Promise<unknown>;
 }
 
 /** The job a turn is for. */
@@ -32,8 +35,22 @@ export interface TurnJob {
   readonly partition: number;
 }
 
+/** What Redis knows of the operations of a job. */
+interface Known {
+  readonly records: readonly (string | null)[];
+  readonly crashes: readonly (string | null)[];
+  /** The job, if it was taken along. */
+  readonly guest?: string;
+}
+
 /** From this many crashes on, an operation is executed alone. */
 const SUSPECT = 2;
+
+/** How many batches a turn may have taken up and not executed, while operations wait to be tried again. */
+const CROWD = 10;
+
+/** How often, in milliseconds, it looks for other jobs meanwhile. */
+const LOOK_AGAIN = 100;
 
 /**
  * One turn of a worker in a partition: it executes the operations of a job, and of the jobs waiting behind it as long as they fit.
@@ -47,18 +64,14 @@ export class DurableTurn<Op, R> {
   readonly #pending = new Map<string, DurablePending<Op>>();
   readonly #abort = new AbortController();
   readonly #end = new AbortController();
-  readonly #guests: string[] = [];
+  readonly #guests: DurableGuests;
   #fence = 0;
   #calls = 0;
 
   constructor(context: TurnContext<Op, R>, job: TurnJob) {
     this.#context = context;
     this.#job = job;
-  }
-
-  /** The jobs behind the first whose operations it executed too. */
-  get guests(): readonly string[] {
-    return this.#guests;
+    this.#guests = new DurableGuests(context.remove);
   }
 
   /** Ends the turn after the call under way. */
@@ -74,15 +87,23 @@ export class DurableTurn<Op, R> {
 
   /** Resolves when all operations have settled; rejects when the turn is lost, or given up because the worker closes. */
   async run(): Promise<void> {
-    const waiting = await this.#take();
-    if (waiting > 0 && this.#pending.size < this.#context.settings.maxSize) await this.#invite();
     const { maxSize, maxPerKey } = this.#context.settings;
+    const waiting = await this.#take();
+    if (waiting > 0) await this.#invite(maxSize);
     while (this.#pending.size > 0) {
       this.#end.signal.throwIfAborted();
       const { call, readyAt } = planCall(this.#pending.values(), { now: performance.now(), maxSize, maxPerKey });
       if (call.length > 0) await this.#call(call);
-      else await delay(Math.max(0, readyAt - performance.now()), { signal: this.#end.signal });
+      else await this.#wait(readyAt);
     }
+    await this.#guests.gone();
+  }
+
+  /** All that is here has to wait: for others, jobs that come meanwhile are taken along. */
+  async #wait(readyAt: number): Promise<void> {
+    if (await this.#invite(CROWD * this.#context.settings.maxSize)) return;
+    const wait = Math.max(0, readyAt - performance.now());
+    await delay(Math.min(wait, LOOK_AGAIN), { signal: this.#end.signal });
   }
 
   /** Returns how many jobs wait. */
@@ -96,42 +117,57 @@ export class DurableTurn<Op, R> {
     if (reply === null) throw new DurableLockLostError(partition);
     const [fence, records, crashes, waiting] = reply as [number, (string | null)[], (string | null)[], number];
     this.#fence = fence;
-    await this.#admit(data, records, crashes);
+    await this.#admit(data, { records, crashes });
     return waiting;
   }
 
-  /** Takes up operations of jobs that wait: their turn would come next anyway. */
-  async #invite(): Promise<void> {
-    const { keys, redis, settings } = this.#context;
+  /**
+   * Takes up operations of jobs that wait, up to `most` of all together: their turn would come next anyway.
+   *
+   * @returns whether there were any
+   */
+  async #invite(most: number): Promise<boolean> {
+    const { keys, redis } = this.#context;
     const { partition } = this.#job;
-    const room = settings.maxSize - this.#pending.size;
-    const peek = { keys: [keys.waiting(partition)], args: [room, keys.jobs(partition)] };
+    const room = most - this.#pending.size;
+    if (room <= 0) return false;
+    const peek = { keys: [keys.waiting(partition)], args: [room, keys.jobs(partition), ...this.#guests.jobs] };
     const found = (await this.#insist(() => runScript(redis, PEEK, peek))) as string[];
     for (let index = 0; index + 1 < found.length; index += 2) {
       const data: unknown = JSON.parse(found[index + 1] as string);
-      if (!isJobData(JOB_NAME, data)) return;
+      if (!isJobData(JOB_NAME, data)) return index > 0;
       const ids = data.ops.map((op) => op.i);
       const [records, crashes] = await this.#insist(() =>
         Promise.all([redis.mget(ids.map((each) => keys.record(each))), redis.hmget(keys.crashes(partition), ...ids)]),
       );
-      this.#guests.push(found[index] as string);
-      await this.#admit(data, records, crashes);
+      const guest = found[index] as string;
+      this.#guests.came(guest, await this.#admit(data, { records, crashes, guest }));
     }
+    return found.length > 0;
   }
 
-  /** Answers what has been executed before, and puts the rest in line. */
-  async #admit(data: JobData, records: readonly (string | null)[], crashes: readonly (string | null)[]): Promise<void> {
+  /** Answers what has been executed before, and puts the rest in line. Returns how many of the job are. */
+  async #admit(data: JobData, { records, crashes, guest }: Known): Promise<number> {
+    let waiting = 0;
     const messages = new Messages(this.#context.keys);
     const dead: Settlement<Op>[] = [];
     for (const [index, op] of data.ops.entries()) {
       const record = records[index] ?? undefined;
+      if (record !== undefined) {
+        messages.add([data.from], op.i, record);
+        continue;
+      }
       const twin = this.#pending.get(op.i);
-      if (record !== undefined) messages.add([data.from], op.i, record);
-      else if (twin !== undefined) twin.producers.add(data.from);
-      else {
-        const { pending, error } = this.#read(op, data.from, Number(crashes[index] ?? 0));
-        if (error === undefined) this.#pending.set(op.i, pending);
-        else dead.push({ pending, verdict: { kind: 'dead', error } });
+      const { pending, error } = twin
+        ? { pending: twin, error: undefined }
+        : this.#read(op, data.from, Number(crashes[index] ?? 0));
+      if (error === undefined) {
+        this.#pending.set(op.i, pending);
+        pending.producers.add(data.from);
+        if (guest !== undefined) pending.guests.push(guest);
+        waiting++;
+      } else {
+        dead.push({ pending, verdict: { kind: 'dead', error } });
       }
     }
     for (const [channel, message] of messages.list()) {
@@ -139,6 +175,7 @@ export class DurableTurn<Op, R> {
       this.#context.redis.publish(channel, message).catch(this.#context.settings.onError);
     }
     if (dead.length > 0) await this.#settle(dead);
+    return waiting;
   }
 
   #read(op: JobOperation, from: string, crashes: number): { pending: DurablePending<Op>; error: unknown } {
@@ -217,6 +254,7 @@ export class DurableTurn<Op, R> {
     for (const { pending, verdict } of settlements) {
       if (verdict.kind === 'again') continue;
       this.#pending.delete(pending.key);
+      this.#guests.settled(pending.guests);
       if (verdict.kind === 'ok') succeeded++;
       else failed++;
     }

@@ -143,6 +143,7 @@ export class DurableWorker<Op, R> implements Closeable {
       redis: this.#link.redis,
       keys: this.#keys,
       telemetry: this.#telemetry,
+      remove: (guest: string) => this.#remove(partition, guest),
     };
     const data: unknown = job.data;
     if (!isJobData(job.name, data)) throw new UnrecoverableError('this is no job of a durable batcher');
@@ -152,7 +153,6 @@ export class DurableWorker<Op, R> implements Closeable {
     if (this.#closing.signal.aborted) turn.end(this.#closing.signal.reason);
     try {
       await turn.run();
-      await this.#dismiss(partition, turn.guests);
     } catch (error) {
       if (!(error instanceof DurableLockLostError) && !this.closed) await this.#hold(error);
       throw error;
@@ -167,10 +167,9 @@ export class DurableWorker<Op, R> implements Closeable {
     await delay(1000, { signal: this.#closing.signal }).catch(() => {});
   }
 
-  /** Removes jobs that wait, all of whose operations have settled. One that stays is found to be done when its turn comes. */
-  async #dismiss(partition: number, jobs: readonly string[]): Promise<void> {
+  #remove(partition: number, job: string): Promise<unknown> {
     const queue = this.#queues[partition] as Queue;
-    await Promise.all(jobs.map((job) => queue.remove(job, { removeChildren: false }).catch(this.#settings.onError)));
+    return queue.remove(job, { removeChildren: false }).catch(this.#settings.onError);
   }
 
   #abandon(): void {

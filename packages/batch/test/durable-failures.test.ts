@@ -55,6 +55,33 @@ describe('failed operations', () => {
     expect(done.slice(0, 2)).toEqual(['b0', 'b1']);
   });
 
+  test('do not hold up other keys of later jobs, however long they wait', async () => {
+    const done: string[] = [];
+    let broken = true;
+    queue.worker(
+      (ops) =>
+        ops.map(({ key = '', value }) => {
+          if (key === 'a' && broken) return new Error('not yet');
+          done.push(`${key}${value}`);
+          return value;
+        }),
+      { partitions: 1, maxSize: 2, retry: { attempts: 1000, baseDelay: 50, maxDelay: 50 } },
+    );
+    const batcher = queue.batcher({ partitions: 1, maxSize: 1 });
+    const first = batcher.addMany([0, 1, 2].map((value) => ({ key: 'a', value })));
+    await batcher.flush();
+    // More of them than a turn takes up at once, and one after the other.
+    for (let value = 0; value < 40; value++) await batcher.add({ key: `b${value % 3}`, value });
+    const more = batcher.addMany(Array.from({ length: 200 }, (_, value) => ({ key: `c${value}`, value })));
+    await more;
+    expect(done).toHaveLength(240);
+    broken = false;
+    await first;
+    expect(done.slice(240)).toEqual(['a0', 'a1', 'a2']);
+    await until(async () => (await batcher.stats()).active === 0);
+    expect(await batcher.stats()).toMatchObject({ waiting: 0, succeeded: 243 });
+  });
+
   test('hold up those of later jobs, and those behind on other workers too', async () => {
     const done: number[] = [];
     const execute = async (
