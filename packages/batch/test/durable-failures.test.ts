@@ -47,7 +47,7 @@ describe('failed operations', () => {
           return op.value;
         });
       },
-      { partitions: 1, retry: FAST },
+      { partitions: 1, retry: { baseDelay: 50, maxDelay: 50 } },
     );
     const ops = ['a', 'b'].flatMap((key) => [0, 1].map((value) => ({ key, value })));
     await queue.batcher({ partitions: 1 }).addMany(ops);
