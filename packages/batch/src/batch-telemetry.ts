@@ -1,29 +1,43 @@
-import type { Attributes, Link, MetricOptions } from '@opentelemetry/api';
+import type { Attributes, Link, MetricOptions, Span } from '@opentelemetry/api';
 import {
   type LazyHistogram,
   LazyMeter,
   LazyTracer,
   type ObservedInstrument,
-  activeSpanContext,
+  activeSpan,
   systemClock,
 } from '@perf/core';
 import type { Batch } from './batch.ts';
 import type { BatcherStats } from './batcher-stats.ts';
+import type { Operation } from './operation.ts';
 
 const SCOPE = '@perf/batch';
 
 const OBSERVED = {
   'perf.batch.pending': { kind: 'upDownCounter', unit: '{operation}', description: 'Operations added and not settled' },
+  'perf.batch.pending_bytes': { kind: 'upDownCounter', unit: 'By', description: 'Their size' },
+  'perf.batch.parked': { kind: 'upDownCounter', unit: '{operation}', description: 'Operations that wait for room' },
   'perf.batch.in_flight': { kind: 'upDownCounter', unit: '{batch}', description: 'Batches being executed' },
   'perf.batch.operations': { kind: 'counter', unit: '{operation}', description: 'Operations settled, by outcome' },
   'perf.batch.shared': { kind: 'counter', unit: '{operation}', description: 'Reads that shared an execution' },
   'perf.batch.retries': { kind: 'counter', unit: '{operation}', description: 'Operations sent again' },
+  'perf.batch.retries_denied': {
+    kind: 'counter',
+    unit: '{operation}',
+    description: 'Not sent again for want of budget',
+  },
+  'perf.batch.parts': { kind: 'counter', unit: '{batch}', description: 'Parts of batches that failed as a whole' },
+  'perf.batch.max_size': { kind: 'gauge', unit: '{operation}', description: 'The most a batch may hold now' },
 } as const satisfies Record<string, ObservedInstrument>;
 
-const DURATION: MetricOptions = {
+const SECONDS = { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] };
+
+const DURATION: MetricOptions = { unit: 's', description: 'Time from sending a batch to its end', advice: SECONDS };
+
+const WAIT: MetricOptions = {
   unit: 's',
-  description: 'Time from sending a batch to its end',
-  advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+  description: 'Time from adding the first operation of a batch to sending it, retries aside',
+  advice: SECONDS,
 };
 
 const SIZE: MetricOptions = {
@@ -39,11 +53,13 @@ export class BatchTelemetry {
   readonly #tracer: LazyTracer = new LazyTracer(SCOPE);
   readonly #duration: LazyHistogram;
   readonly #size: LazyHistogram;
+  readonly #wait: LazyHistogram;
 
   constructor(name: string) {
     this.#name = name;
     this.#duration = this.#meter.histogram('perf.batch.duration', DURATION);
     this.#size = this.#meter.histogram('perf.batch.size', SIZE);
+    this.#wait = this.#meter.histogram('perf.batch.wait', WAIT);
   }
 
   /** Reports the numbers of `owner` whenever the SDK collects. Returns what stops it. */
@@ -52,20 +68,26 @@ export class BatchTelemetry {
     return this.#meter.observe(owner, OBSERVED, (source, observe) => {
       const stats = source.stats();
       observe('perf.batch.pending', stats.pending, common);
+      observe('perf.batch.pending_bytes', stats.pendingBytes, common);
+      observe('perf.batch.parked', stats.parked, common);
       observe('perf.batch.in_flight', stats.inFlight, common);
-      for (const outcome of ['succeeded', 'failed', 'withdrawn', 'refused'] as const) {
+      for (const outcome of ['succeeded', 'failed', 'withdrawn', 'expired', 'refused'] as const) {
         observe('perf.batch.operations', stats[outcome], { ...common, 'perf.batch.outcome': outcome });
       }
       observe('perf.batch.shared', stats.shared, common);
       observe('perf.batch.retries', stats.retried, common);
+      observe('perf.batch.retries_denied', stats.denied, common);
+      observe('perf.batch.parts', stats.parts, common);
+      if (stats.maxSize !== Infinity) observe('perf.batch.max_size', stats.maxSize, common);
     });
   }
 
-  /** The span active now, to link a batch to; `undefined` while nobody traces. */
-  caller(): Link | undefined {
-    if (this.#tracer.current() === undefined) return undefined;
-    const context = activeSpanContext();
-    return context && { context };
+  /** Notes the span that is active now, to link the batch to, and the time; nothing while nobody traces or measures. */
+  added<Op, R>(operation: Operation<Op, R>): void {
+    try {
+      if (this.#tracer.current() !== undefined) operation.span = activeSpan();
+      if (this.#wait.enabled) operation.addedAt = systemClock.now();
+    } catch {}
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */
@@ -78,13 +100,17 @@ export class BatchTelemetry {
     // A tracer or meter that throws must not cost the batch: what it is given is `answer`, what it makes of it is dropped.
     try {
       const facts = { ...attributes, 'perf.batch.size': size, 'perf.batch.attempt': attempt };
-      const spanned = this.#tracer.span('perf.batch.execute', { attributes: facts, links: linksOf(batch) }, () => {
+      const spans = spansOf(batch);
+      const links = spans.map((span): Link => ({ context: span.spanContext() }));
+      const spanned = this.#tracer.span('perf.batch.execute', { attributes: facts, links }, (span) => {
+        linkBack(spans, span);
         answer = run();
         return answer;
       });
       spanned.catch(() => {});
     } catch {}
     answer ??= run();
+    this.#recordWait(batch, start, attributes);
     const record = (): void => {
       this.#size.record(size, attributes);
       this.#duration.record((systemClock.now() - start) / 1000, attributes);
@@ -92,13 +118,29 @@ export class BatchTelemetry {
     answer.then(record, record).catch(() => {});
     return answer;
   }
+
+  /** One value per batch, not one per operation: the wait of the operation that came first is the longest, and the others follow from the rate. */
+  #recordWait<Op, R>({ operations, attempt }: Batch<Op, R>, now: number, attributes: Attributes): void {
+    const addedAt = operations[0]?.addedAt;
+    if (attempt > 1 || addedAt === undefined) return;
+    try {
+      this.#wait.record((now - addedAt) / 1000, attributes);
+    } catch {}
+  }
 }
 
-/** One link for each span operations of the batch were added in. */
-function linksOf<Op, R>(batch: Batch<Op, R>): Link[] {
-  const links = new Map<string, Link>();
-  for (const { place } of batch.operations) {
-    if (place.caller !== undefined) links.set(place.caller.context.spanId, place.caller);
+/** The spans operations of the batch were added in, each once. */
+function spansOf<Op, R>({ operations }: Batch<Op, R>): Span[] {
+  const spans = new Map<string, Span>();
+  for (const { span } of operations) {
+    if (span !== undefined) spans.set(span.spanContext().spanId, span);
   }
-  return [...links.values()];
+  return [...spans.values()];
+}
+
+/** A link in each caller's span to that of the batch. API versions before 1.9 have no `addLink`, and a span that has ended ignores it. */
+function linkBack(spans: readonly Span[], batch: Span | undefined): void {
+  if (batch === undefined) return;
+  const link = { context: batch.spanContext() };
+  for (const span of spans) if (typeof span.addLink === 'function') span.addLink(link);
 }

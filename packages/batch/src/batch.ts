@@ -1,7 +1,9 @@
 import { type Timer, startTimer } from '@perf/core';
 import type { BatcherSettings } from './batcher-options.ts';
+import type { Bisection } from './bisection.ts';
 import { BatchFailedError, type BatchFacts, BatchTimeoutError } from './errors.ts';
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Link } from './linked-queue.ts';
 import type { Operation } from './operation.ts';
 
@@ -17,15 +19,33 @@ export class Batch<Op, R> implements Link {
   running = false;
   /** The wait before another attempt. */
   backoff: Timer | undefined = undefined;
+  /** Whether it waits for its turn in its bisection. */
+  parked = false;
+  /** Whether it stands in its group, to be sent again. */
+  queued = false;
+  /** The search for the operations that make it fail, of which it is a part. */
+  bisection: Bisection<Batch<Op, R>> | undefined = undefined;
+  /** How many of its operations somebody waits for. */
+  unsettled: number;
+  /** The most operations it could have held, where that is measured. */
+  limit: number | undefined = undefined;
+  startedAt = 0;
   readonly #controller: AbortController = new AbortController();
-  #unsettled = 0;
   #stop: (() => void) | undefined = undefined;
 
   constructor(group: Group<Op, R>, operations: readonly Operation<Op, R>[], attempt: number) {
     this.group = group;
     this.operations = operations;
     this.attempt = attempt;
+    this.unsettled = operations.length;
     for (const operation of operations) operation.batch = this;
+  }
+
+  static {
+    const kept = new Batch(undefined as never, [], 1);
+    kept.limit = 1;
+    kept.startedAt = 0.5;
+    keep(kept);
   }
 
   get facts(): BatchFacts {
@@ -36,9 +56,14 @@ export class Batch<Op, R> implements Link {
    * Calls `execute`. Rejects with a `BatchFailedError` when that throws, or a `BatchTimeoutError` when its time is up.
    * What it answers after that is dropped.
    */
-  run({ execute, timeout }: BatcherSettings<Op, R>): Promise<unknown> {
-    this.#unsettled = this.operations.filter(({ settled }) => !settled).length;
-    const ops = Object.freeze(this.operations.map((operation) => operation.op));
+  run({ execute, timeout, atomic }: BatcherSettings<Op, R>): Promise<unknown> {
+    const ops: Op[] = [];
+    this.unsettled = 0;
+    for (const operation of this.operations) {
+      ops.push(operation.op);
+      if (!operation.settled) this.unsettled++;
+    }
+    Object.freeze(ops);
     const context = { group: this.group.name, signal: this.#controller.signal, attempt: this.attempt };
     return new Promise((resolve, reject) => {
       const timer = startTimer(() => {
@@ -60,7 +85,7 @@ export class Batch<Op, R> implements Link {
         },
         (error: unknown) => {
           timer.cancel();
-          reject(new BatchFailedError(this.facts, error));
+          reject(new BatchFailedError(this.facts, error, !atomic(error)));
         },
       );
     });
@@ -73,6 +98,6 @@ export class Batch<Op, R> implements Link {
 
   /** One of its operations was withdrawn while the batch runs; the last one aborts the batch's signal. */
   forsake(reason: unknown): void {
-    if (--this.#unsettled === 0) this.#controller.abort(reason);
+    if (--this.unsettled === 0) this.#controller.abort(reason);
   }
 }

@@ -1,5 +1,15 @@
-import { checkDuration, checkFunction, checkLimit, checkName, checkOptions, checkPositiveInteger } from '@perf/core';
+import {
+  checkDuration,
+  checkFunction,
+  checkLimit,
+  checkName,
+  checkOneOf,
+  checkOptions,
+  checkPositiveInteger,
+  isPerfError,
+} from '@perf/core';
 import { type RetryOptions, type RetryPolicy, retryPolicy } from './retry-policy.ts';
+import { type AdaptiveOptions, type Sizing, sizingFor } from './sizing.ts';
 
 /** What `execute` is told about the batch it is given. */
 export interface BatchContext {
@@ -21,7 +31,10 @@ export interface BatcherOptions<Op, R> {
    * What it throws fails the batch with an unknown outcome. Runs in the async context in which the batcher was made.
    */
   readonly execute: (ops: readonly Op[], context: BatchContext) => PromiseLike<BatchResults<R>> | BatchResults<R>;
-  /** The most operations in a batch. `Infinity` for no limit. @default 100 */
+  /**
+   * The most operations in a batch. `Infinity` for no limit.
+   * @default it is found by itself, from 100 on and up to 10_000: the smallest with nearly the best throughput
+   */
   readonly maxSize?: number | undefined;
   /** The most bytes in a batch, as `sizeOf` counts them. One operation that is larger by itself is sent alone. @default Infinity */
   readonly maxBytes?: number | undefined;
@@ -38,7 +51,7 @@ export interface BatcherOptions<Op, R> {
   readonly groupBy?: ((op: Op) => string) | undefined;
   /**
    * In which order groups that wait are sent; groups not named here come last, in turn. It never breaks the order of one `orderingKey`, and
-   * starves nobody: who has been passed over 8 times comes first. @default ['read', 'write', 'delete', 'create']
+   * starves nobody: what has been passed over 8 times comes first, the longest first. @default ['read', 'write', 'delete', 'create']
    */
   readonly groupOrder?: readonly string[] | undefined;
   /**
@@ -47,14 +60,54 @@ export interface BatcherOptions<Op, R> {
    */
   readonly orderingKey?: ((op: Op) => unknown) | undefined;
   /**
+   * What is kept of the order in which operations were added:
+   * - `'key'`: that of operations with the same `orderingKey`;
+   * - `'strict'`: all of it. A batch holds a run of operations of one group, and one batch runs at a time;
+   * - `'none'`: nothing; `orderingKey` is not asked.
+   * @default 'key'
+   */
+  readonly order?: 'key' | 'strict' | 'none' | undefined;
+  /**
+   * Priority of an operation: higher goes first, before `groupOrder`, as far as the order of its key allows; what comes before it in its key is as urgent as it is.
+   * It starves nobody: see `groupOrder`. Meant for a few different values. @default 0
+   */
+  readonly priority?: ((op: Op) => number) | undefined;
+  /**
    * Marks an operation as a read: equal reads of one group share one execution while it is under way, but never across an operation of the
    * same `orderingKey` that is no read (`undefined`). Reads without an `orderingKey` are not shared across any such operation without one.
    */
   readonly dedupeKey?: ((op: Op) => unknown) | undefined;
-  /** How many operations may be unsettled at once; one more is refused. Shared reads count once. @default Infinity */
+  /** How many operations may be unsettled at once. Shared reads count once. @default Infinity */
   readonly maxPending?: number | undefined;
+  /**
+   * How many bytes may be unsettled at once, as `sizeOf` counts them, which it needs. An operation that is larger by itself is taken when nothing else is pending.
+   * @default Infinity
+   */
+  readonly maxPendingBytes?: number | undefined;
+  /**
+   * What happens to an operation for which there is no room: `'reject'` refuses it with a `QueueFullError`; `'wait'` lets it wait, first come, first served, until there is.
+   * What waits counts for neither limit. Inside `execute`, awaiting an operation added there can wait for itself. @default 'reject'
+   */
+  readonly whenFull?: 'reject' | 'wait' | undefined;
   /** Sends failed operations again. @default never */
   readonly retry?: RetryOptions<Op> | undefined;
+  /**
+   * Whether a throw of `execute` means that no operation of the batch has taken effect, as for a store that carries it out as one transaction; a
+   * function says so for what was thrown, and throwing counts as no. All of them may be sent again then, and reject with `outcomeUnknown: false`. A timeout
+   * is no throw. @default false
+   */
+  readonly atomic?: boolean | ((error: unknown) => boolean) | undefined;
+  /**
+   * Whether a batch that fails as a whole, and is not retried (any more), is sent again in halves, one after the other, and these in halves, until the operations
+   * at fault are alone and the others have succeeded. Only operations that may be sent twice take part: those `isIdempotent` says so of, or
+   * all if the failure is `atomic`. A function says so for what was thrown. @default true, except after a timeout
+   */
+  readonly bisect?: boolean | ((error: unknown) => boolean) | undefined;
+  /**
+   * Lets the size of batches follow what is measured, for each group, up to `maxSize`: with a `targetLatency` to what keeps to it, else to what has the best throughput.
+   * @default true without `maxSize`; with it, batches hold that many
+   */
+  readonly adaptive?: AdaptiveOptions | boolean | undefined;
   /** How long one call of `execute` may take, in milliseconds. @default Infinity */
   readonly timeout?: number | undefined;
   /** Names the batcher in errors, metrics and spans. @default 'default' */
@@ -64,7 +117,7 @@ export interface BatcherOptions<Op, R> {
 /** {@link BatcherOptions}, checked, with their defaults. */
 export interface BatcherSettings<Op, R> {
   readonly execute: BatcherOptions<Op, R>['execute'];
-  readonly maxSize: number;
+  readonly sizing: Sizing;
   readonly maxBytes: number;
   readonly sizeOf: ((op: Op) => number) | undefined;
   readonly linger: number | undefined;
@@ -73,8 +126,13 @@ export interface BatcherSettings<Op, R> {
   readonly groupOrder: readonly string[];
   readonly orderingKey: ((op: Op) => unknown) | undefined;
   readonly dedupeKey: ((op: Op) => unknown) | undefined;
+  readonly priority: ((op: Op) => number) | undefined;
   readonly maxPending: number;
-  readonly retry: RetryPolicy<Op> | undefined;
+  readonly maxPendingBytes: number;
+  readonly whenFull: 'reject' | 'wait';
+  readonly retry: RetryPolicy<Op>;
+  readonly atomic: (error: unknown) => boolean;
+  readonly bisect: (error: unknown) => boolean;
   readonly timeout: number;
   readonly name: string;
 }
@@ -91,29 +149,43 @@ const KNOWN = [
   'orderingKey',
   'dedupeKey',
   'maxPending',
+  'maxPendingBytes',
+  'whenFull',
+  'order',
+  'priority',
   'retry',
+  'atomic',
+  'bisect',
+  'adaptive',
   'timeout',
   'name',
 ] as const;
 
 export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherSettings<Op, R> {
   checkOptions('Batcher', options, KNOWN);
-  const { maxSize = 100, maxBytes = Infinity, concurrency = 4, maxPending = Infinity, timeout = Infinity } = options;
+  const { maxBytes = Infinity, concurrency = 4, maxPending = Infinity, timeout = Infinity } = options;
   const { groupOrder = ['read', 'write', 'delete', 'create'], name = 'default', linger, sizeOf, retry } = options;
+  const { maxPendingBytes = Infinity, whenFull = 'reject' } = options;
   if (maxBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxBytes` needs `sizeOf`');
+  if (maxPendingBytes !== Infinity && sizeOf === undefined) throw new TypeError('`maxPendingBytes` needs `sizeOf`');
   return {
     execute: checkFunction('execute', options.execute),
-    maxSize: checkLimit('maxSize', maxSize),
+    sizing: sizingFor(options, concurrency),
     maxBytes: maxBytes === Infinity ? Infinity : checkPositiveInteger('maxBytes', maxBytes),
     sizeOf: optionalFunction('sizeOf', sizeOf),
     linger: linger === undefined ? undefined : checkDuration('linger', linger),
     concurrency: checkLimit('concurrency', concurrency),
     groupBy: optionalFunction('groupBy', options.groupBy),
     groupOrder: checkGroupOrder(groupOrder),
-    orderingKey: optionalFunction('orderingKey', options.orderingKey),
+    orderingKey: orderedBy(options),
     dedupeKey: optionalFunction('dedupeKey', options.dedupeKey),
+    priority: optionalFunction('priority', options.priority),
     maxPending: checkLimit('maxPending', maxPending),
-    retry: retry === undefined ? undefined : retryPolicy(retry),
+    maxPendingBytes: maxPendingBytes === Infinity ? Infinity : checkPositiveInteger('maxPendingBytes', maxPendingBytes),
+    whenFull: checkOneOf('whenFull', whenFull, ['reject', 'wait']),
+    retry: retryPolicy(retry),
+    atomic: judgement('atomic', options.atomic ?? false, always),
+    bisect: judgement('bisect', options.bisect ?? true, isNoTimeout),
     timeout: checkDuration('timeout', timeout),
     name: checkName('name', name),
   };
@@ -121,6 +193,42 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
 
 function optionalFunction<F>(name: string, value: F | undefined): F | undefined {
   return value === undefined ? undefined : checkFunction(name, value);
+}
+
+/** A decision about what `execute` threw, which never throws: `true` means `usual`. */
+function judgement(
+  name: string,
+  given: boolean | ((error: unknown) => boolean),
+  usual: (error: unknown) => boolean,
+): (error: unknown) => boolean {
+  if (typeof given === 'boolean') return given ? usual : () => false;
+  const decide = checkFunction(name, given);
+  return (error) => {
+    try {
+      return decide(error);
+    } catch {
+      return false;
+    }
+  };
+}
+
+function always(): boolean {
+  return true;
+}
+
+/** A slow store does not get faster by more calls. */
+function isNoTimeout(error: unknown): boolean {
+  return !isPerfError(error, 'PERF_BATCH_TIMEOUT');
+}
+
+/** The one key of all operations in strict order. */
+const EVERYTHING: unique symbol = Symbol('everything');
+
+function orderedBy<Op, R>({ order = 'key', orderingKey }: BatcherOptions<Op, R>): ((op: Op) => unknown) | undefined {
+  const byKey = optionalFunction('orderingKey', orderingKey);
+  checkOneOf('order', order, ['key', 'strict', 'none']);
+  if (order === 'strict') return () => EVERYTHING;
+  return order === 'none' ? undefined : byKey;
 }
 
 function checkGroupOrder(order: readonly string[]): readonly string[] {

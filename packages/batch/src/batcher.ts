@@ -1,6 +1,4 @@
 import {
-  AbortGroups,
-  QueueFullError,
   type StatsSource,
   checkDuration,
   checkName,
@@ -8,36 +6,27 @@ import {
   checkRange,
   checkSignal,
   startTimer,
+  systemClock,
 } from '@perf/core';
+import { Admission } from './admission.ts';
 import { BatchTelemetry } from './batch-telemetry.ts';
+import {
+  type AddOptions,
+  type BatcherCloseOptions,
+  type CloseReport,
+  type ReadyOptions,
+  checkAddOptions,
+  checkPriority,
+} from './batcher-calls.ts';
 import { type BatcherOptions, type BatcherSettings, batcherSettings } from './batcher-options.ts';
 import type { BatcherStats } from './batcher-stats.ts';
-import { Dispatcher } from './dispatcher.ts';
+import { Callers, type Departure } from './callers.ts';
+import { Dispatcher, type FailureKind } from './dispatcher.ts';
 import { BatcherClosedError } from './errors.ts';
 import { FlushMarks } from './flush-marks.ts';
+import { keep } from './keep.ts';
 import { Operation } from './operation.ts';
-import type { Outcome } from './read-outcomes.ts';
-import { SharedReads, type Traits } from './shared-reads.ts';
-
-/** Options of {@link Batcher.add}. */
-export interface AddOptions {
-  /** Stops waiting, with `signal.reason`. An operation all of whose callers have aborted is not sent, if it has not been yet. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** Options of {@link Batcher.close}. */
-export interface BatcherCloseOptions {
-  /** How long to wait for what is pending, in milliseconds; what is left then is rejected. @default Infinity */
-  readonly timeout?: number | undefined;
-}
-
-/** What {@link Batcher.close} could not finish in time. */
-export interface CloseReport<Op> {
-  /** Operations that have not taken effect, in the order they were added. */
-  readonly unsent: readonly Op[];
-  /** Operations that had been sent: each may or may not have taken effect. */
-  readonly unknown: readonly Op[];
-}
+import { SharedReads } from './shared-reads.ts';
 
 /**
  * Collects single operations into batches and gives each caller its own result.
@@ -47,13 +36,17 @@ export interface CloseReport<Op> {
  * wait for each other's order.
  */
 export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats> {
+  static #isKept = false;
   readonly #settings: BatcherSettings<Op, R>;
   readonly #component: string;
   readonly #telemetry: BatchTelemetry;
   readonly #dispatcher: Dispatcher<Op, R>;
-  readonly #shared: SharedReads<Op, R>;
-  readonly #signals = new AbortGroups<() => void>((waiters) => {
-    for (const waiter of waiters) waiter();
+  readonly #shared: SharedReads<Op, R> | undefined;
+  readonly #admission: Admission<Op, R>;
+  readonly #callers: Callers<Op, R> = new Callers((operation, reason, departure) => {
+    if (operation.parked) this.#unpark(operation, reason, departure);
+    else this.#dispatcher.withdraw(operation, reason, departure);
+    this.#roomMade();
   });
   readonly #stopObserving: () => void;
   readonly #marks: FlushMarks = new FlushMarks();
@@ -61,21 +54,37 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   #idle: (() => void)[] = [];
   #draining = 0;
   #closing: Promise<CloseReport<Op>> | undefined = undefined;
-  #pending = 0;
-  #counts = { added: 0, shared: 0, refused: 0, succeeded: 0, failed: 0, withdrawn: 0, retried: 0 };
+  #sequence = 0;
+  /** What was added before this one is not to linger. */
+  #flushed = 0;
+  #counts = { added: 0, shared: 0, refused: 0, succeeded: 0, failed: 0, withdrawn: 0, expired: 0, retried: 0 };
 
   /** Throws a `RangeError` or `TypeError` that names the option when one is wrong or unknown. */
   constructor(options: BatcherOptions<Op, R>) {
     this.#settings = batcherSettings(options);
     this.#component = `Batcher ${JSON.stringify(this.#settings.name)}`;
     this.#telemetry = new BatchTelemetry(this.#settings.name);
+    this.#admission = new Admission(this.#settings);
     this.#dispatcher = new Dispatcher(this.#settings, this.#telemetry, {
-      settled: (operation, outcome) => this.#settle(operation, outcome),
+      succeeded: (operation, value) => this.#succeed(operation, value),
+      failed: (operation, error, how) => this.#fail(operation, error, how),
       retrying: (count) => (this.#counts.retried += count),
-      ended: () => this.#wakeIfIdle(),
+      sending: () => this.#callers.expire(),
+      ended: () => this.#roomMade(),
+      pending: () => this.#admission.pending,
     });
-    this.#shared = new SharedReads(this.#dispatcher.keys);
+    this.#shared = this.#settings.dedupeKey === undefined ? undefined : new SharedReads(this.#dispatcher.keys);
     this.#stopObserving = this.#telemetry.observe(this);
+    Batcher.#keepOne();
+  }
+
+  /** Not when this module is loaded: that must change nothing in the process. */
+  static #keepOne(): void {
+    if (Batcher.#isKept) return;
+    Batcher.#isKept = true;
+    const kept = new Batcher<unknown, unknown>({ execute: (ops) => ops });
+    kept.#stopObserving();
+    keep(kept);
   }
 
   /** Whether `close()` has been called. */
@@ -86,22 +95,16 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   /**
    * Adds an operation to a batch, and resolves with its result. Never throws; rejects
    * - with the `Error` that `execute` returned for it, unchanged;
-   * - with `signal.reason`;
+   * - with `signal.reason`, or a `BatchDeadlineError` when its `timeout` is up;
    * - with a `BatchFailedError`, `BatchTimeoutError` or `BatchResultError` when its batch failed as a whole;
-   * - with a `QueueFullError` (`PERF_BATCH_FULL`) when `maxPending` operations are unsettled, or a `BatcherClosedError`;
-   * - with what `groupBy`, `orderingKey`, `dedupeKey` or `sizeOf` threw for it.
+   * - with a `QueueFullError` (`PERF_BATCH_FULL`) when there is no room for it (see `whenFull`), or a `BatcherClosedError`;
+   * - with what `groupBy`, `orderingKey`, `dedupeKey`, `priority` or `sizeOf` threw for it.
    */
   add(op: Op, options?: AddOptions): Promise<R> {
     try {
-      if (options !== undefined) checkOptions('a call of Batcher', options, ['signal']);
-      const signal = options?.signal;
-      if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
-      const operation = this.#underWay(op);
-      if (signal === undefined) return operation.wait();
-      return operation.waitFor(signal, this.#signals, (reason) => {
-        this.#dispatcher.withdraw(operation, reason);
-        this.#wakeIfIdle();
-      });
+      if (options !== undefined) return this.#addFor(op, options);
+      const operation = this.#underWay(op, undefined);
+      return operation.parked ? this.#callers.wait(operation, undefined, Infinity) : operation.wait();
     } catch (error) {
       return Promise.reject(error);
     }
@@ -124,10 +127,23 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   }
 
   /**
+   * Resolves when there is room for one more operation, in turn: for a producer that fetches the next one only then. Rejects with `signal.reason`,
+   * or a `BatcherClosedError`. The room is not reserved: add at once.
+   */
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    checkOptions('ready', options, ['signal']);
+    const { signal } = options;
+    if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
+    if (this.closed) throw new BatcherClosedError(this.#component, false);
+    await this.#admission.ready(signal);
+  }
+
+  /**
    * Sends what waits without lingering, and resolves when everything added before has settled, failures included. Awaited inside `execute` it
    * waits for itself.
    */
   flush(): Promise<void> {
+    this.#flushed = this.#sequence;
     this.#dispatcher.hurry(false);
     return this.#marks.passed();
   }
@@ -146,17 +162,22 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   /** A fresh snapshot. */
   stats(): BatcherStats {
     return {
-      pending: this.#pending,
+      pending: this.#admission.pending,
+      pendingBytes: this.#admission.bytes,
+      parked: this.#admission.parked.size,
       inFlight: this.#dispatcher.running,
       groups: this.#dispatcher.groups,
       orderingKeys: this.#dispatcher.keys.size,
       ...this.#counts,
+      denied: this.#dispatcher.resending.denied,
       batches: this.#dispatcher.sent,
+      parts: this.#dispatcher.resending.parts,
+      maxSize: this.#settings.sizing.largest,
     };
   }
 
   /**
-   * Refuses further operations, sends what waits and resolves when everything has settled. When `timeout` is up, what is left is rejected
+   * Refuses further operations, sends what waits, for room too, and resolves when everything has settled. When `timeout` is up, what is left is rejected
    * with a `BatcherClosedError` and reported, and the signals of running batches abort. Each call resolves with the same report;
    * a later call may set a timeout.
    */
@@ -178,78 +199,119 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     await this.close();
   }
 
+  #addFor(op: Op, options: AddOptions): Promise<R> {
+    const { signal, timeout, priority } = checkAddOptions(options);
+    const operation = this.#underWay(op, priority);
+    if (signal === undefined && timeout === Infinity && !operation.parked) return operation.wait();
+    const result = this.#callers.wait(operation, signal, timeout);
+    if (timeout !== Infinity) this.#dispatcher.hasten(operation, timeout / 2);
+    return result;
+  }
+
   /** The operation whose result a caller waits for: one under way that it can share, or a new one. */
-  #underWay(op: Op): Operation<Op, R> {
-    const traits = this.#traitsOf(op);
+  #underWay(op: Op, urgency: number | undefined): Operation<Op, R> {
+    const { groupBy, orderingKey, dedupeKey: identify, sizeOf, priority: prioritise, whenFull } = this.#settings;
+    const group = groupBy === undefined ? 'default' : checkName('groupBy(op)', groupBy(op));
+    const key = orderingKey?.(op);
+    const dedupeKey = identify?.(op);
+    const bytes = sizeOf === undefined ? 0 : checkRange('sizeOf(op)', sizeOf(op), ANY_SIZE);
+    let priority = urgency ?? 0;
+    if (urgency === undefined && prioritise !== undefined) priority = checkPriority('priority(op)', prioritise(op));
     // After the callbacks above, which may have closed the batcher.
     if (this.closed) throw new BatcherClosedError(this.#component, false);
-    const read = this.#shared.find(traits);
-    if (read !== undefined) {
-      this.#counts.shared++;
-      return read;
-    }
-    const { maxPending } = this.#settings;
-    if (this.#pending >= maxPending) {
-      this.#counts.refused++;
-      throw new QueueFullError(this.#component, { pending: this.#pending, limit: maxPending, code: 'PERF_BATCH_FULL' });
-    }
-    return this.#accept(op, traits);
-  }
-
-  #traitsOf(op: Op): Traits {
-    const { groupBy, orderingKey, dedupeKey, sizeOf } = this.#settings;
-    return {
-      group: groupBy === undefined ? 'default' : checkName('groupBy(op)', groupBy(op)),
-      orderingKey: orderingKey?.(op),
-      dedupeKey: dedupeKey?.(op),
-      bytes: sizeOf === undefined ? 0 : checkRange('sizeOf(op)', sizeOf(op), ANY_SIZE),
-    };
-  }
-
-  #accept(op: Op, { group, orderingKey, dedupeKey, bytes }: Traits): Operation<Op, R> {
-    const operation = new Operation<Op, R>(op, {
-      group: this.#dispatcher.groupOf(group),
-      lane: orderingKey === undefined ? undefined : this.#dispatcher.keys.laneOf(orderingKey),
-      bytes,
-      dedupeKey,
-      sequence: this.#counts.added++,
-      mark: this.#marks.enter(),
-      caller: this.#telemetry.caller(),
-    });
-    this.#pending++;
-    this.#shared.added(operation);
-    this.#dispatcher.enqueue(operation);
+    const shared = this.#sharedRead(group, key, dedupeKey);
+    if (shared !== undefined) return shared;
+    const fits = this.#admission.fits(bytes);
+    if (!fits && whenFull === 'reject') throw this.#refusal();
+    const operation = new Operation<Op, R>(op, this.#dispatcher.groupOf(group), this.#sequence++);
+    operation.key = key;
+    operation.dedupeKey = dedupeKey;
+    operation.bytes = bytes;
+    operation.priority = priority;
+    operation.group.pending++;
+    this.#counts.added++;
+    operation.mark = this.#marks.enter();
+    this.#telemetry.added(operation);
+    if (fits) this.#letIn(operation);
+    else this.#admission.park(operation);
     return operation;
   }
 
-  #settle(operation: Operation<Op, R>, outcome: Outcome<R>): void {
-    this.#pending--;
-    this.#shared.settled(operation);
-    if (outcome.ok) {
-      this.#counts.succeeded++;
-      operation.succeed(outcome.value);
-    } else {
-      this.#counts[outcome.kind === 'withdrawn' ? 'withdrawn' : 'failed']++;
-      operation.fail(outcome.error);
+  /** A read shares none while others wait for room: a write of its key may be among them. */
+  #sharedRead(group: string, key: unknown, dedupeKey: unknown): Operation<Op, R> | undefined {
+    if (dedupeKey === undefined || this.#admission.parked.size > 0) return undefined;
+    const read = this.#shared?.find({ group, key, dedupeKey });
+    if (read !== undefined) this.#counts.shared++;
+    return read;
+  }
+
+  #refusal(): Error {
+    this.#counts.refused++;
+    return this.#admission.refusal(this.#component);
+  }
+
+  #letIn(operation: Operation<Op, R>): void {
+    this.#admission.enter(operation.bytes);
+    this.#dispatcher.enqueue(operation);
+    this.#shared?.added(operation);
+  }
+
+  /** Room may have been made: what waits for it comes in. */
+  #roomMade(): void {
+    for (let next = this.#admission.next(); next !== undefined; next = this.#admission.next()) {
+      this.#letIn(next);
+      const deadline = next.callers?.head?.deadline ?? Infinity;
+      if (next.sequence < this.#flushed) this.#dispatcher.hasten(next, 0);
+      else if (deadline !== Infinity) this.#dispatcher.hasten(next, (deadline - systemClock.now()) / 2);
     }
-    this.#marks.leave(operation.place.mark);
+    this.#admission.callProducers();
+    this.#wakeIfIdle();
+  }
+
+  #succeed(operation: Operation<Op, R>, value: R): void {
+    this.#admission.leave(operation.bytes);
+    this.#counts.succeeded++;
+    this.#shared?.settled(operation);
+    this.#callers.dismiss(operation);
+    operation.succeed(value);
+    this.#marks.leave(operation);
+  }
+
+  #fail(operation: Operation<Op, R>, error: unknown, how: FailureKind): void {
+    this.#admission.leave(operation.bytes);
+    this.#shared?.settled(operation);
+    this.#reject(operation, error, how);
+  }
+
+  #unpark(operation: Operation<Op, R>, error: unknown, how: Departure): void {
+    this.#admission.unpark(operation);
+    this.#dispatcher.forget(operation);
+    this.#reject(operation, error, how);
+  }
+
+  #reject(operation: Operation<Op, R>, error: unknown, how: FailureKind): void {
+    this.#counts[how]++;
+    this.#callers.dismiss(operation);
+    operation.fail(error);
+    this.#marks.leave(operation);
   }
 
   get #isIdle(): boolean {
-    return this.#pending === 0 && this.#dispatcher.running === 0;
+    return this.#admission.pending === 0 && this.#admission.parked.size === 0 && this.#dispatcher.running === 0;
   }
 
   #wakeIfIdle(): void {
-    if (!this.#isIdle) return;
+    if (this.#idle.length === 0 || !this.#isIdle) return;
     const idle = this.#idle;
     this.#idle = [];
     for (const wake of idle) wake();
   }
 
   async #finish(): Promise<CloseReport<Op>> {
+    this.#admission.refuseProducers(new BatcherClosedError(this.#component, false));
     await this.drain();
     this.#stopObserving();
-    const left = this.#leftovers.sort((a, b) => a.operation.place.sequence - b.operation.place.sequence);
+    const left = this.#leftovers.sort((a, b) => a.operation.sequence - b.operation.sequence);
     return {
       unsent: left.filter(({ outcomeUnknown }) => !outcomeUnknown).map(({ operation }) => operation.op),
       unknown: left.filter(({ outcomeUnknown }) => outcomeUnknown).map(({ operation }) => operation.op),
@@ -257,10 +319,13 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   }
 
   #abandon(): void {
-    this.#dispatcher.abandon((operation, outcomeUnknown) => {
+    const leave = (operation: Operation<Op, R>, outcomeUnknown: boolean): Error => {
       this.#leftovers.push({ operation, outcomeUnknown });
       return new BatcherClosedError(this.#component, outcomeUnknown);
-    });
+    };
+    // First of all, or they would be let in where others leave.
+    for (const operation of this.#admission.parked) this.#unpark(operation, leave(operation, false), 'withdrawn');
+    this.#dispatcher.abandon(leave);
     this.#wakeIfIdle();
   }
 }

@@ -1,22 +1,29 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { type Timer, startTimer } from '@perf/core';
+import { checkSignal } from '@perf/core';
 import {
   type BatchLoadFn,
   type DataLoaderOptions,
-  type DataLoaderSettings,
+  type LoadOptions,
   dataLoaderSettings,
 } from './data-loader-options.ts';
-import { BatchTimeoutError } from './errors.ts';
 import { isError } from './is-error.ts';
-import { LinkedQueue } from './linked-queue.ts';
-import { isArrayLike, isPromiseLike, noPromise, textOf, threwSynchronously, valuesOf } from './loader-answer.ts';
-import { LoaderBatch } from './loader-batch.ts';
-import { atTickEnd } from './tick-end.ts';
+import { AbortableLoad } from './loader-abortable-load.ts';
+import { isArrayLike, textOf } from './loader-answer.ts';
+import { LoaderCache } from './loader-cache.ts';
+import type { DataLoaderStats } from './loader-counts.ts';
+import { LoaderDispatcher } from './loader-dispatcher.ts';
+
+/**
+ * A loader with a batch, to keep their hidden classes alive: V8 drops those without an instance at a full collection, and all code compiled for
+ * them with it. Services make loaders for each request.
+ */
+let keeper: object | undefined;
 
 /**
  * Loads single keys in batches and caches the promises: the class of the `dataloader` package, with the same interface, semantics and
  * messages, and
  * - a bound on concurrent batches (`maxConcurrency`) and on their time (`timeout`);
+ * - loads that can be aborted (`signal`);
+ * - errors that do not stay for ever (`errorTtl`), and hits that do not wait (`cacheHits`);
  * - a failed batch takes only its own promises out of the cache, never a newer one of the same key;
  * - the keys are frozen: a batch function that sorts them in place fails instead of mixing up the callers' values;
  * - an `Error` of another realm is an error;
@@ -27,13 +34,10 @@ import { atTickEnd } from './tick-end.ts';
 export class DataLoader<K, V, C = K> {
   /** The `name` option; `null` when there was none. */
   name: string | null;
-  readonly #batchLoadFn: BatchLoadFn<K, V>;
-  readonly #settings: DataLoaderSettings<K, V, C>;
-  readonly #inOwnContext = AsyncLocalStorage.snapshot();
-  #open: LoaderBatch<K, V, C> | undefined = undefined;
-  /** Batches that are due and wait for a slot. */
-  readonly #due: LinkedQueue<LoaderBatch<K, V, C>> = new LinkedQueue();
-  #running = 0;
+  readonly #dispatcher: LoaderDispatcher<K, V, C>;
+  readonly #cache: LoaderCache<V, C> | undefined;
+  readonly #cacheKeyFn: ((key: K) => C) | undefined;
+  readonly #hitsWait: boolean;
 
   /** Throws a `TypeError`, or a `RangeError` for a number, when an argument is wrong. */
   constructor(batchLoadFn: BatchLoadFn<K, V>, options?: DataLoaderOptions<K, V, C>) {
@@ -43,207 +47,194 @@ export class DataLoader<K, V, C = K> {
           `but got: ${textOf(batchLoadFn)}.`,
       );
     }
-    this.#batchLoadFn = batchLoadFn;
-    this.#settings = dataLoaderSettings(options ?? {});
+    const settings = dataLoaderSettings(options ?? {});
     // An empty name is none, as in the `dataloader` package.
     this.name = options?.name || null;
+    this.#cache = settings.cacheMap === null ? undefined : new LoaderCache(settings.cacheMap, settings);
+    this.#cacheKeyFn = settings.cacheKeyFn;
+    this.#hitsWait = settings.cacheHits === 'batch';
+    // Callbacks see the loader as `this`, as they do in the `dataloader` package.
+    this.#dispatcher = new LoaderDispatcher({
+      settings,
+      cache: this.#cache,
+      label: this.name ?? 'loader',
+      load: (keys, context) => batchLoadFn.call(this, keys, context),
+      schedule: (callback) => settings.batchScheduleFn.call(this, callback),
+    });
+    if (keeper === undefined) DataLoader.#keepShapes();
   }
 
-  /** The value of `key`, loaded with the open batch or cached. Throws a `TypeError` for `null` and `undefined`. */
-  load(key: K): Promise<V> {
+  static #keepShapes(): void {
+    // Before the constructor asks again.
+    keeper = {};
+    const loader = new DataLoader(async (keys) => keys);
+    loader.#dispatcher.pose();
+    keeper = loader;
+  }
+
+  /**
+   * The value of `key`, loaded with the open batch or cached. Rejects with what the batch function gave or threw, a `BatchTimeoutError`, or
+   * `signal.reason`. Throws a `TypeError` for `null` and `undefined`.
+   */
+  load(key: K, options: LoadOptions): Promise<V>;
+  /** The value of `key`, loaded with the open batch or cached. Last of the overloads: `keys.map(loader.load, loader)` type-checks by it. */
+  load(key: K): Promise<V>;
+  load(key: K, options?: LoadOptions): Promise<V> {
     if (key === null || key === undefined) {
       throw new TypeError(`The loader.load() function must be called with a value, but got: ${String(key)}.`);
     }
-    const { cacheMap } = this.#settings;
-    if (cacheMap === null) return this.#enqueue(key, undefined as C);
+    // Of whatever is there: `keys.map(loader.load, loader)` gives the index.
+    const signal = options?.signal;
+    if (signal !== undefined) return this.#loadUntil(key, signal);
+    let cacheKey = key as unknown as C;
     try {
-      const cacheKey = this.#cacheKeyOf(key);
-      const cached = cacheMap.get(cacheKey);
-      return cached ? this.#hit(cached) : this.#enqueue(key, cacheKey);
+      if (this.#cache === undefined) return this.#miss(key, cacheKey);
+      if (this.#cacheKeyFn !== undefined) cacheKey = this.#cacheKeyFn.call(this, key);
+      const cached = this.#cache.get(cacheKey);
+      if (cached) return this.#hit(cached);
     } catch (error) {
       return Promise.reject(error);
     }
+    return this.#miss(key, cacheKey);
   }
 
-  /** The values of `keys`; an `Error` in the place of each key that could not be loaded. */
-  loadMany(keys: ArrayLike<K>): Promise<(V | Error)[]> {
+  /**
+   * The values of `keys`; an `Error` in the place of each key that could not be loaded. Rejects with `signal.reason`. Throws a `TypeError` for what is
+   * no array, or has `null` or `undefined` in it.
+   */
+  loadMany(keys: ArrayLike<K>, options?: LoadOptions): Promise<(V | Error)[]> {
     if (!isArrayLike(keys)) {
       throw new TypeError(`The loader.loadMany() function must be called with Array<key> but got: ${textOf(keys)}.`);
     }
+    const signal = options?.signal;
+    if (signal !== undefined) return this.#loadManyUntil(keys, signal);
     const loads: Promise<V | Error>[] = [];
-    for (let index = 0; index < keys.length; index++) {
-      loads.push(this.load(keys[index] as K).catch((error: unknown) => error as Error));
-    }
+    for (let index = 0; index < keys.length; index++) loads.push(this.load(keys[index] as K).catch(asValue));
     return Promise.all(loads);
   }
 
   /** Forgets the value of `key`. */
   clear(key: K): this {
-    this.#settings.cacheMap?.delete(this.#cacheKeyOf(key));
+    this.#cache?.delete(this.#cacheKeyOf(key));
     return this;
   }
 
   /** Forgets all values. */
   clearAll(): this {
-    this.#settings.cacheMap?.clear();
+    this.#cache?.clear();
     return this;
   }
 
   /** Caches `value` for `key`, unless something is cached already; an `Error` makes loads of it reject. */
   prime(key: K, value: V | PromiseLike<V> | Error): this {
-    const { cacheMap } = this.#settings;
-    if (cacheMap === null) return this;
+    if (this.#cache === undefined) return this;
     const cacheKey = this.#cacheKeyOf(key);
-    if (cacheMap.get(cacheKey) !== undefined) return this;
-    if (isError(value)) {
-      const failed = Promise.reject<V>(value);
-      // Nobody has asked for it yet.
-      failed.catch(() => {});
-      cacheMap.set(cacheKey, failed);
-    } else {
-      cacheMap.set(cacheKey, Promise.resolve(value));
-    }
+    if (this.#cache.get(cacheKey) !== undefined) return this;
+    const failed = isError(value);
+    const promise = failed ? Promise.reject<V>(value) : Promise.resolve(value);
+    // Nobody has asked for it yet.
+    if (failed) promise.catch(() => {});
+    this.#cache.set(cacheKey, promise);
+    if (failed) this.#cache.failed(cacheKey, promise);
     return this;
   }
 
-  /** Callbacks see the loader as `this`, as they do in the `dataloader` package. */
+  /** What it has done so far. */
+  stats(): DataLoaderStats {
+    return this.#dispatcher.counts.snapshot();
+  }
+
   #cacheKeyOf(key: K): C {
-    return this.#settings.cacheKeyFn.call(this, key);
+    return this.#cacheKeyFn === undefined ? (key as unknown as C) : this.#cacheKeyFn.call(this, key);
   }
 
   #hit(cached: Promise<V>): Promise<V> {
-    if (this.#open?.closed === false && this.#open.owns(cached)) return cached;
-    return this.#intoBatch((batch) => batch.addHit(cached));
+    const dispatcher = this.#dispatcher;
+    dispatcher.counts.hits++;
+    dispatcher.aborts?.pin(cached);
+    return this.#viewOf(cached);
   }
 
-  #enqueue(key: K, cacheKey: C): Promise<V> {
-    return this.#intoBatch((batch) => {
-      const promise = batch.add(key, cacheKey);
-      try {
-        this.#settings.cacheMap?.set(cacheKey, promise);
-      } catch (error) {
-        // The caller gets this error; what becomes of the load is nobody's.
-        promise.catch(() => {});
-        throw error;
-      }
+  /** What a load of this cached promise gets. */
+  #viewOf(cached: Promise<V>): Promise<V> {
+    const dispatcher = this.#dispatcher;
+    if (!this.#hitsWait) {
+      dispatcher.countHit();
+      return Promise.resolve(cached);
+    }
+    const { open } = dispatcher;
+    const view = open?.findView(cached);
+    if (view !== undefined) {
+      if (open?.callers !== undefined) dispatcher.telemetry.addCaller(open.callers);
+      return view;
+    }
+    const batch = dispatcher.current();
+    const hit = batch.addView(cached);
+    if (!batch.scheduled) dispatcher.schedule(batch);
+    return hit;
+  }
+
+  #miss(key: K, cacheKey: C): Promise<V> {
+    const dispatcher = this.#dispatcher;
+    dispatcher.counts.misses++;
+    const batch = dispatcher.current();
+    const promise = batch.add(key, cacheKey);
+    if (batch.callers !== undefined) dispatcher.telemetry.addCaller(batch.callers);
+    const given = this.#store(cacheKey, promise);
+    if (!batch.scheduled) dispatcher.schedule(batch);
+    return given;
+  }
+
+  #store(cacheKey: C, promise: Promise<V>): Promise<V> {
+    try {
+      this.#cache?.set(cacheKey, promise);
       return promise;
-    });
-  }
-
-  #intoBatch<T>(add: (batch: LoaderBatch<K, V, C>) => T): T {
-    const open = this.#open;
-    if (open?.closed === false && open.keys.length < this.#settings.maxBatchSize) return add(open);
-    const batch = (this.#open = new LoaderBatch<K, V, C>());
-    try {
-      return add(batch);
-    } finally {
-      // After the key is in it: a scheduler may call back at once.
-      this.#schedule(batch);
-    }
-  }
-
-  #schedule(batch: LoaderBatch<K, V, C>): void {
-    let called = false;
-    try {
-      this.#settings.batchScheduleFn.call(this, () => {
-        if (called) return;
-        called = true;
-        if (batch.keys.length > 0) {
-          this.#due.push(batch);
-          this.#startDue();
-        } else {
-          batch.closed = true;
-          batch.resolveHits();
-        }
-      });
     } catch (error) {
-      if (called) return;
-      // Nothing would load it any more.
-      called = true;
-      this.#fail(batch, error);
+      // The caller gets this error; what becomes of the load is nobody's.
+      promise.catch(() => {});
+      return Promise.reject(error);
     }
   }
 
-  #startDue(): void {
-    while (this.#running < this.#settings.maxConcurrency) {
-      const batch = this.#due.shift();
-      if (batch === undefined) return;
-      batch.closed = true;
-      this.#start(batch);
-    }
-  }
-
-  #start(batch: LoaderBatch<K, V, C>): void {
-    this.#running++;
-    let timer: Timer | undefined;
-    const end = (settle: () => void): void => {
-      if (batch.settled) return;
-      timer?.cancel();
-      this.#running--;
-      settle();
-      if (this.#due.size > 0) atTickEnd(() => this.#startDue());
-    };
-    let answer: unknown;
+  /** Like `load`, for a caller that can abort. */
+  #loadUntil(key: K, signal: AbortSignal): Promise<V> {
+    const aborts = this.#dispatcher.needAborts();
     try {
-      const keys = Object.freeze(batch.keys);
-      answer = this.#inOwnContext(() => this.#batchLoadFn.call(this, keys));
+      if (checkSignal('signal', signal).aborted) return Promise.reject(signal.reason);
+      const cacheKey = this.#cache === undefined ? (key as unknown as C) : this.#cacheKeyOf(key);
+      const cached = this.#cache?.get(cacheKey);
+      if (!cached) return this.#missUntil(key, cacheKey, signal);
+      this.#dispatcher.counts.hits++;
+      return aborts.wait(this.#viewOf(cached), cached, signal);
     } catch (error) {
-      end(() => this.#fail(batch, threwSynchronously(error)));
-      return;
-    }
-    if (!isPromiseLike(answer)) {
-      end(() => this.#fail(batch, noPromise(answer)));
-      return;
-    }
-    const { timeout } = this.#settings;
-    timer = startTimer(() => {
-      const facts = { group: this.name ?? 'loader', size: batch.keys.length, attempt: 1 };
-      end(() => this.#fail(batch, new BatchTimeoutError(facts, timeout)));
-    }, timeout);
-    Promise.resolve(answer).then(
-      (values) => end(() => this.#deliver(batch, values)),
-      (error: unknown) => end(() => this.#fail(batch, error)),
-    );
-  }
-
-  #deliver(batch: LoaderBatch<K, V, C>, answer: unknown): void {
-    let values: (V | Error)[];
-    try {
-      values = valuesOf<V>(answer, batch.keys);
-    } catch (error) {
-      this.#fail(batch, error);
-      return;
-    }
-    batch.settled = true;
-    batch.resolveHits();
-    for (const [index, value] of values.entries()) {
-      if (!isError(value)) {
-        batch.resolve(index, value);
-        continue;
-      }
-      if (!this.#settings.cacheErrors) this.#evict(batch, index);
-      batch.reject(index, value);
+      return Promise.reject(error);
     }
   }
 
-  /** Every load of the batch rejects and is forgotten; hits resolve, as they do not depend on it. */
-  #fail(batch: LoaderBatch<K, V, C>, error: unknown): void {
-    batch.closed = batch.settled = true;
-    batch.resolveHits();
-    for (const index of batch.keys.keys()) {
-      this.#evict(batch, index);
-      batch.reject(index, error);
-    }
+  /** Like `loadMany`, for a caller that can abort. */
+  async #loadManyUntil(keys: ArrayLike<K>, signal: AbortSignal): Promise<(V | Error)[]> {
+    checkSignal('signal', signal).throwIfAborted();
+    const loads = Array.from(keys, (key) => this.load(key, { signal }).catch(asValue));
+    const values = await Promise.all(loads);
+    signal.throwIfAborted();
+    return values;
   }
 
-  #evict(batch: LoaderBatch<K, V, C>, index: number): void {
-    const { cacheMap } = this.#settings;
-    const cacheKey = batch.cacheKeys[index] as C;
-    try {
-      // Only its own: the key may have been cleared and loaded anew meanwhile.
-      if (cacheMap?.get(cacheKey) === batch.promises[index]) cacheMap?.delete(cacheKey);
-    } catch {
-      // A cache that fails to forget must not keep the callers waiting.
-    }
+  #missUntil(key: K, cacheKey: C, signal: AbortSignal): Promise<V> {
+    const dispatcher = this.#dispatcher;
+    const aborts = dispatcher.needAborts();
+    dispatcher.counts.misses++;
+    const batch = dispatcher.current();
+    const load = new AbortableLoad(batch, cacheKey);
+    batch.addOwn(key, cacheKey, load.promise);
+    aborts.add(load);
+    if (batch.callers !== undefined) dispatcher.telemetry.addCaller(batch.callers);
+    const given = aborts.wait(this.#store(cacheKey, load.promise), load.promise, signal);
+    if (!batch.scheduled) dispatcher.schedule(batch);
+    return given;
   }
+}
+
+function asValue(error: unknown): Error {
+  return error as Error;
 }

@@ -10,19 +10,24 @@ export interface BatchFacts {
   readonly attempt: number;
 }
 
-/** `execute` threw or rejected for the batch as a whole: each of its operations may or may not have taken effect. `cause` is what it threw. */
+/**
+ * `execute` threw or rejected for the batch as a whole: each of its operations may or may not have taken effect, unless the store is said to
+ * be `atomic`. `cause` is what it threw.
+ */
 export class BatchFailedError extends PerfError {
   readonly group: string;
   readonly size: number;
   readonly attempt: number;
   /** Whether the operation may have taken effect nevertheless. */
-  readonly outcomeUnknown: boolean = true;
+  readonly outcomeUnknown: boolean;
 
-  constructor(facts: BatchFacts, cause: unknown) {
-    super('PERF_BATCH_FAILED', `${describe(facts)} failed, with an unknown outcome: ${reasonOf(cause)}`, { cause });
+  constructor(facts: BatchFacts, cause: unknown, outcomeUnknown = true) {
+    const how = outcomeUnknown ? 'failed, with an unknown outcome' : 'failed without any effect';
+    super('PERF_BATCH_FAILED', `${describe(facts)} ${how}: ${reasonOf(cause)}`, { cause });
     this.group = facts.group;
     this.size = facts.size;
     this.attempt = facts.attempt;
+    this.outcomeUnknown = outcomeUnknown;
   }
 
   override get name(): string {

@@ -12,29 +12,34 @@ interface WaitedMark extends FlushMark {
  * Invariant: a mark somebody waits for is never the last one, so that nothing added later is counted in it.
  */
 export class FlushMarks {
-  readonly #marks: WaitedMark[] = [{ open: 0, passed: [] }];
+  /** Those before the last one, the oldest first: one for each flush that waits. */
+  readonly #waitedFor: WaitedMark[] = [];
+  #last: WaitedMark = { open: 0, passed: [] };
 
-  /** Counts one operation in; give the mark back to {@link leave}. */
+  /** Counts one operation in, which keeps its mark until it leaves. */
   enter(): FlushMark {
-    const last = this.#marks.at(-1) as WaitedMark;
-    last.open++;
-    return last;
+    this.#last.open++;
+    return this.#last;
   }
 
-  leave(mark: FlushMark): void {
-    mark.open--;
-    while (this.#marks.length > 1 && this.#marks[0]?.open === 0) {
-      for (const passed of this.#marks.shift()?.passed ?? []) passed();
+  leave({ mark }: { readonly mark: FlushMark | undefined }): void {
+    if (mark !== undefined) mark.open--;
+    if (this.#waitedFor.length > 0) this.#pass();
+  }
+
+  #pass(): void {
+    while (this.#waitedFor[0]?.open === 0) {
+      for (const passed of this.#waitedFor.shift()?.passed ?? []) passed();
     }
   }
 
   /** Resolves when everything that has entered so far has left. */
   passed(): Promise<void> {
-    const last = this.#marks.at(-1) as WaitedMark;
-    if (this.#marks.length === 1 && last.open === 0) return Promise.resolve();
+    if (this.#waitedFor.length === 0 && this.#last.open === 0) return Promise.resolve();
     return new Promise((resolve) => {
-      last.passed.push(resolve);
-      this.#marks.push({ open: 0, passed: [] });
+      this.#last.passed.push(resolve);
+      this.#waitedFor.push(this.#last);
+      this.#last = { open: 0, passed: [] };
     });
   }
 }

@@ -1,3 +1,5 @@
+import { keep } from './keep.ts';
+
 /** What an item needs to stand in a {@link LinkedQueue}: its neighbours. It stands in one queue at a time. */
 export interface Link {
   previous: Link | undefined;
@@ -9,6 +11,10 @@ export class LinkedQueue<T extends Link> implements Iterable<T> {
   #head: T | undefined;
   #tail: T | undefined;
   #size = 0;
+
+  static {
+    keep(new LinkedQueue());
+  }
 
   get size(): number {
     return this.#size;
@@ -36,6 +42,18 @@ export class LinkedQueue<T extends Link> implements Iterable<T> {
     else next.previous = previous;
     item.previous = item.next = undefined;
     this.#size--;
+  }
+
+  /** Puts `by`, which stands in no queue, in the place of `item`. */
+  replace(item: T, by: T): void {
+    const { previous, next } = item;
+    by.previous = previous;
+    by.next = next;
+    if (previous === undefined) this.#head = by;
+    else previous.next = by;
+    if (next === undefined) this.#tail = by;
+    else next.previous = by;
+    item.previous = item.next = undefined;
   }
 
   shift(): T | undefined {

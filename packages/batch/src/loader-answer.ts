@@ -28,6 +28,7 @@ export function valuesOf<V>(answer: unknown, keys: readonly unknown[]): (V | Err
         `\n\nKeys:\n${textOf(keys)}\n\nValues:\n${textOf(answer)}`,
     );
   }
+  // A copy: the batch function may go on using its array. Reading it may throw, before anybody has got a value. V8 clones an array at 0.2 ns a value.
   return Array.from(answer);
 }
 

@@ -1,93 +1,107 @@
-import type { Link as SpanLink } from '@opentelemetry/api';
-import type { AbortGroups } from '@perf/core';
+import type { Span } from '@opentelemetry/api';
 import type { Batch } from './batch.ts';
+import type { Caller } from './caller.ts';
 import type { FlushMark } from './flush-marks.ts';
 import type { Group } from './group.ts';
+import { keep } from './keep.ts';
 import type { Lane } from './lane.ts';
-import type { Link } from './linked-queue.ts';
-
-/** Where an operation belongs, and in which order it came. */
-export interface Placement<Op, R> {
-  readonly group: Group<Op, R>;
-  /** The lane of its ordering key; `undefined` when it has none. */
-  readonly lane: Lane<Op, R> | undefined;
-  readonly bytes: number;
-  /** Its key among the reads that can be shared; `undefined` for an operation that is no read. */
-  readonly dedupeKey: unknown;
-  readonly sequence: number;
-  readonly mark: FlushMark;
-  /** The span that was active where it was added. */
-  readonly caller: SpanLink | undefined;
-}
+import { type Link, LinkedQueue } from './linked-queue.ts';
 
 /**
- * One added operation, from `add` until it settles. It waits in its group's queue or in its lane, or it is part of a batch; it
- * settles exactly once, whatever its batch does afterwards.
+ * One added operation, from `add` until it settles: everything that is known of it, in one object, as there may be a million of them. It
+ * is parked for want of room, waits in its group or its lane, or is part of a batch; it settles exactly once, whatever its batch does afterwards.
  */
 export class Operation<Op, R> implements Link {
   previous: Link | undefined = undefined;
   next: Link | undefined = undefined;
   readonly op: Op;
-  readonly place: Placement<Op, R>;
-  readonly promise: Promise<R>;
+  readonly group: Group<Op, R>;
+  /** In which order it was added. */
+  readonly sequence: number;
+  /** Its ordering key. */
+  key: unknown = undefined;
+  /** The lane of its ordering key; `undefined` when it has no key, or has met no other operation of its key. */
+  lane: Lane<Op, R> | undefined = undefined;
+  bytes = 0;
+  priority = 0;
+  /** Its key among the reads that can be shared; `undefined` for an operation that is no read. */
+  dedupeKey: unknown = undefined;
+  mark: FlushMark | undefined = undefined;
+  /** The span that was active where it was added. */
+  span: Span | undefined = undefined;
+  /** When it was added, for the metrics; `undefined` while nobody measures. */
+  addedAt: number | undefined = undefined;
   /** The batch it is part of, running or to be sent again. */
   batch: Batch<Op, R> | undefined = undefined;
   settled = false;
   /** Whether an earlier attempt ended with an unknown outcome. */
   uncertain = false;
-  /** Whether a caller waits that cannot abort; then nothing withdraws the operation. */
-  pinned = false;
-  /** How many callers wait that can abort. */
-  abortable = 0;
-  #resolve!: (value: R) => void;
-  #reject!: (error: unknown) => void;
+  /** Whether it waits for room in the batcher. */
+  parked = false;
+  /** Those who may leave before it settles. */
+  callers: LinkedQueue<Caller<Op, R>> | undefined = undefined;
+  /** What the callers that cannot leave share; as long as there is one, nothing withdraws the operation. */
+  #promise: Promise<R> | undefined = undefined;
+  #resolve: ((value: R) => void) | undefined = undefined;
+  #reject: ((error: unknown) => void) | undefined = undefined;
 
-  constructor(op: Op, place: Placement<Op, R>) {
+  constructor(op: Op, group: Group<Op, R>, sequence: number) {
     this.op = op;
-    this.place = place;
-    this.promise = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+    this.group = group;
+    this.sequence = sequence;
   }
 
-  /** The view of a caller that cannot abort. */
+  static {
+    const kept = new Operation<unknown, unknown>(undefined, undefined as never, 0);
+    // Anything at all.
+    for (const anything of [0, 'a', {}]) {
+      kept.key = kept.dedupeKey = anything;
+      keep(new Operation(anything, undefined as never, 0));
+    }
+    kept.addedAt = 0;
+    keep(kept);
+  }
+
+  /** The view of a caller that cannot leave. */
   wait(): Promise<R> {
-    this.pinned = true;
-    return this.promise;
+    if (this.#promise === undefined) {
+      this.#promise = new Promise<R>(capture as Executor<R>);
+      this.#resolve = resolveOfNewest as (value: R) => void;
+      this.#reject = rejectOfNewest;
+    }
+    return this.#promise;
   }
 
-  /** The view of a caller that can: `watch` tells of its abort, `withdraw` is called with the reason when the last caller has aborted. */
-  waitFor(signal: AbortSignal, watch: AbortGroups<() => void>, withdraw: (reason: unknown) => void): Promise<R> {
-    this.abortable++;
-    return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        reject(signal.reason);
-        if (--this.abortable === 0 && !this.pinned) withdraw(signal.reason);
-      };
-      // A callback of the batcher may have aborted it since it was looked at.
-      if (signal.aborted) onAbort();
-      else watch.add(signal, onAbort);
-      this.promise.then(
-        (value) => {
-          watch.delete(signal, onAbort);
-          resolve(value);
-        },
-        (error: unknown) => {
-          watch.delete(signal, onAbort);
-          reject(error);
-        },
-      );
-    });
+  /** Whether nobody waits for it any more. */
+  get forsaken(): boolean {
+    return this.#promise === undefined && (this.callers === undefined || this.callers.size === 0);
+  }
+
+  join(caller: Caller<Op, R>): void {
+    caller.operation = this;
+    (this.callers ??= new LinkedQueue()).push(caller);
   }
 
   succeed(value: R): void {
     this.settled = true;
-    this.#resolve(value);
+    this.#resolve?.(value);
+    if (this.callers !== undefined) for (const caller of this.callers) caller.resolve(value);
   }
 
   fail(error: unknown): void {
     this.settled = true;
-    this.#reject(error);
+    this.#reject?.(error);
+    if (this.callers !== undefined) for (const caller of this.callers) caller.reject(error);
   }
+}
+
+type Executor<R> = (resolve: (value: R) => void, reject: (error: unknown) => void) => void;
+
+// One executor for all promises: a closure for each would be a third of what a promise costs.
+let resolveOfNewest: ((value: never) => void) | undefined;
+let rejectOfNewest: ((error: unknown) => void) | undefined;
+
+function capture(resolve: (value: never) => void, reject: (error: unknown) => void): void {
+  resolveOfNewest = resolve;
+  rejectOfNewest = reject;
 }

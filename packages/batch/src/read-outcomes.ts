@@ -8,11 +8,11 @@ export interface Failure {
   readonly ok: false;
   /**
    * - `returned`: `execute` returned an error for it, so that it has not taken effect;
-   * - `unknown`: the batch failed as a whole;
-   * - `invalid`: `execute` answered nonsense, so that it may have taken effect, and trying again is of no use;
-   * - `withdrawn`: nobody waits for it any more.
+   * - `unknown`: the batch failed as a whole, and it may have taken effect;
+   * - `refused`: the batch failed as a whole, as one transaction, so that it has not;
+   * - `invalid`: `execute` answered nonsense, so that it may have taken effect, and trying again is of no use.
    */
-  readonly kind: 'returned' | 'unknown' | 'invalid' | 'withdrawn';
+  readonly kind: 'returned' | 'unknown' | 'refused' | 'invalid';
   /** What its callers get. */
   readonly error: unknown;
 }
@@ -35,27 +35,43 @@ export function readOutcomes<R>(answer: unknown, facts: BatchFacts): Outcome<R>[
 
 /** The outcomes of a batch that failed as a whole. */
 export function readRejection(error: unknown, { size }: BatchFacts): Failure[] {
-  return failAll(size, { ok: false, kind: 'unknown', error });
+  const refused = error instanceof BatchFailedError && !error.outcomeUnknown;
+  return failAll(size, { ok: false, kind: refused ? 'refused' : 'unknown', error });
 }
 
 /** What a failure is judged by: the store's own error rather than ours around it. */
-export function reasonOf({ kind, error }: Failure): unknown {
-  return kind === 'unknown' && error instanceof BatchFailedError ? error.cause : error;
+export function reasonOf({ error }: Failure): unknown {
+  return error instanceof BatchFailedError ? error.cause : error;
+}
+
+/** The failure an operation is left with: the store's own error once it is found to be at fault, and no promise that an attempt before undoes. */
+export function finalFailure(
+  failure: Failure,
+  { uncertain }: { readonly uncertain: boolean },
+  batch: { readonly facts: BatchFacts; readonly bisection: object | undefined },
+): Failure {
+  const { kind, error } = failure;
+  if (!(error instanceof BatchFailedError)) return failure;
+  const { facts } = batch;
+  if (batch.bisection !== undefined && facts.size === 1 && isError(error.cause))
+    return { ...failure, error: error.cause };
+  if (kind !== 'refused' || !uncertain) return failure;
+  return { ...failure, error: new BatchFailedError(facts, error.cause) };
 }
 
 function readOne<R>(answer: readonly unknown[], index: number, facts: BatchFacts): Outcome<R> {
-  const value = answer[index];
-  if (isError(value)) return { ok: false, kind: 'returned', error: value };
-  if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
-  if (isThenable(value)) {
-    // Nobody else looks at it: its rejection must not bring the process down.
-    value.then(undefined, () => {});
-    return invalid(
-      facts,
-      `returned a promise as result ${index}, which it must await: else order and slots mean nothing`,
-    );
+  try {
+    const value = answer[index];
+    if (isError(value)) return { ok: false, kind: 'returned', error: value };
+    if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
+    if (!isThenable(value)) return { ok: true, value: value as R };
+    // Nobody else looks at it: its rejection must not bring the process down, whatever its `then` does.
+    Promise.resolve(value).catch(() => {});
+    const problem = `returned a promise as result ${index}, which it must await: else order and slots mean nothing`;
+    return invalid(facts, problem);
+  } catch (cause) {
+    return invalid(facts, `returned something as result ${index} that cannot be read`, { cause });
   }
-  return { ok: true, value: value as R };
 }
 
 function invalid(facts: BatchFacts, problem: string, options?: ErrorOptions): Failure {

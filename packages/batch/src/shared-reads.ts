@@ -1,13 +1,12 @@
 import type { KeyOrder } from './key-order.ts';
-import type { Lane } from './lane.ts';
+import { Lane } from './lane.ts';
 import type { Operation } from './operation.ts';
 
-/** What is known of an operation before it is accepted. */
-export interface Traits {
+/** What two reads must have in common to share an execution. */
+export interface ReadIdentity {
   readonly group: string;
-  readonly orderingKey: unknown;
+  readonly key: unknown;
   readonly dedupeKey: unknown;
-  readonly bytes: number;
 }
 
 /**
@@ -23,32 +22,43 @@ export class SharedReads<Op, R> {
     this.#keys = keys;
   }
 
-  find({ group, orderingKey, dedupeKey }: Traits): Operation<Op, R> | undefined {
-    if (dedupeKey === undefined) return undefined;
-    const reads = orderingKey === undefined ? this.#unordered : this.#keys.find(orderingKey)?.reads;
-    const read = reads?.get(dedupeKey);
-    return read?.place.group.name === group ? read : undefined;
+  find({ group, key, dedupeKey }: ReadIdentity): Operation<Op, R> | undefined {
+    const read = key === undefined ? this.#unordered.get(dedupeKey) : this.#ofKey(key, dedupeKey);
+    return read?.group.name === group ? read : undefined;
   }
 
+  #ofKey(key: unknown, dedupeKey: unknown): Operation<Op, R> | undefined {
+    const there = this.#keys.find(key);
+    if (there instanceof Lane) return there.reads?.get(dedupeKey);
+    // The only operation of its key, aborted perhaps while it is executed.
+    return there !== undefined && !there.settled && isSame(there.dedupeKey, dedupeKey) ? there : undefined;
+  }
+
+  /** Called when the operation stands in its lane, if it has one. */
   added(operation: Operation<Op, R>): void {
-    const { dedupeKey, lane } = operation.place;
-    if (dedupeKey === undefined) this.#forget(lane);
-    else if (lane === undefined) this.#unordered.set(dedupeKey, operation);
-    else (lane.reads ??= new Map()).set(dedupeKey, operation);
+    const { dedupeKey, lane, key } = operation;
+    if (dedupeKey === undefined) this.#forget(operation);
+    else if (lane !== undefined) (lane.reads ??= new Map()).set(dedupeKey, operation);
+    else if (key === undefined) this.#unordered.set(dedupeKey, operation);
   }
 
   settled(operation: Operation<Op, R>): void {
-    const { dedupeKey, lane } = operation.place;
+    const { dedupeKey, lane, key } = operation;
     if (dedupeKey === undefined) {
-      if (lane === undefined) this.#forget(lane);
+      if (key === undefined) this.#forget(operation);
       return;
     }
-    const reads = lane === undefined ? this.#unordered : lane.reads;
+    const reads = key === undefined ? this.#unordered : lane?.reads;
     if (reads?.get(dedupeKey) === operation) reads.delete(dedupeKey);
   }
 
-  #forget(lane: Lane<Op, R> | undefined): void {
+  #forget({ lane, key }: Operation<Op, R>): void {
     if (lane !== undefined) lane.reads = undefined;
-    else if (this.#unordered.size > 0) this.#unordered.clear();
+    else if (key === undefined && this.#unordered.size > 0) this.#unordered.clear();
   }
+}
+
+/** As a `Map` compares. */
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || (Number.isNaN(one) && Number.isNaN(other));
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Batcher, type RetryOptions } from '../src/index.ts';
+import { Batcher, type BatcherOptions, type RetryOptions } from '../src/index.ts';
 import { fullJitter } from '../src/retry-policy.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
@@ -14,7 +14,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function setUp(retry: RetryOptions<string>, more: { maxSize?: number; concurrency?: number; timeout?: number } = {}) {
+function setUp(retry: RetryOptions<string>, more: Partial<BatcherOptions<string, string>> = {}) {
   const recorder = new Recorder<string>();
   const batcher = new Batcher<string, string>({
     execute: recorder.execute,
@@ -79,14 +79,12 @@ test('an operation fails with the error of its last attempt', async () => {
 
 test('isRetryable decides, seeing the error of the operation or of the batch; a throw is a no', async () => {
   const seen: unknown[] = [];
-  const { recorder, batcher } = setUp({
-    isIdempotent: () => true,
-    isRetryable: (error, op) => {
-      seen.push(error);
-      if (op === '3') throw new Error('cannot tell');
-      return op === '1';
-    },
-  });
+  const isRetryable = (error: unknown, op: string): boolean => {
+    seen.push(error);
+    if (op === '3') throw new Error('cannot tell');
+    return op === '1';
+  };
+  const { recorder, batcher } = setUp({ isIdempotent: () => true, isRetryable }, { bisect: false });
   const outcomes = batcher.addMany(['1', '2', '3']);
   await settle();
   const cause = failed('connection lost');

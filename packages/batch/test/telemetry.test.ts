@@ -45,7 +45,15 @@ test('metrics tell how many operations came out how, to an SDK that came later',
   expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'withdrawn' })).toBe(0);
   expect(valueOf('perf.batch.shared')).toBe(1);
   expect(valueOf('perf.batch.retries')).toBe(2);
+  expect(valueOf('perf.batch.retries_denied')).toBe(0);
+  expect(valueOf('perf.batch.parts')).toBe(0);
+  expect(valueOf('perf.batch.max_size')).toBe(100);
   expect(valueOf('perf.batch.size', { 'perf.batch.group': 'write' })).toMatchObject({ count: 2, sum: 5 });
+  expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'expired' })).toBe(0);
+  expect(valueOf('perf.batch.pending_bytes')).toBe(0);
+  expect(valueOf('perf.batch.parked')).toBe(0);
+  // Not of the second attempt.
+  expect(valueOf('perf.batch.wait', { 'perf.batch.group': 'write' })).toMatchObject({ count: 1 });
   expect(valueOf('perf.batch.duration', { 'perf.batch.group': 'read' })).toMatchObject({ count: 1 });
 });
 
@@ -78,6 +86,23 @@ test('a batch is a span that links to the span of each caller, and belongs to no
     'perf.batch.attempt': 1,
   });
   expect(batch?.links.map((link) => link.context.spanId)).toEqual(callers);
+  const requests = exporter.getFinishedSpans().filter(({ name }) => name.startsWith('request'));
+  expect(requests.map(({ links }) => links.map((link) => link.context.spanId))).toEqual(
+    Array(20).fill([batch?.spanContext().spanId]),
+  );
+});
+
+test('the span of a caller links to each batch its operation was sent in', async () => {
+  const { exporter, tracer } = startTracing();
+  const batcher = new Batcher(options);
+  await tracer.startActiveSpan('request', async (span) => {
+    await batcher.add('w late');
+    span.end();
+  });
+  const batches = exporter.getFinishedSpans().filter(({ name }) => name === 'perf.batch.execute');
+  expect(batches.map(({ attributes }) => attributes['perf.batch.attempt'])).toEqual([1, 2]);
+  const request = exporter.getFinishedSpans().find(({ name }) => name === 'request');
+  expect(request?.links.map((link) => link.context.spanId)).toEqual(batches.map((each) => each.spanContext().spanId));
 });
 
 test('a batch that fails as a whole is a span with an error', async () => {
@@ -96,11 +121,15 @@ test('a tracer or a meter that throws costs no operation', async () => {
     throw new Error('broken SDK');
   };
   trace.setGlobalTracerProvider({ getTracer: () => ({ startSpan: broken, startActiveSpan: broken }) });
+  const manager = new AsyncLocalStorageContextManager().enable();
+  manager.active = broken;
+  context.setGlobalContextManager(manager);
   const instrument = { add: broken, record: broken, addCallback: broken, removeCallback: broken };
   metrics.setGlobalMeterProvider({
     getMeter: () => ({
       createHistogram: () => instrument,
       createObservableCounter: () => instrument,
+      createObservableGauge: () => instrument,
       createObservableUpDownCounter: () => instrument,
       addBatchObservableCallback: () => {},
     }),

@@ -1,6 +1,18 @@
 import type Original from 'dataloader';
 import { expectTypeOf, test } from 'vitest';
-import { Batcher, type BatcherStats, type CloseReport, DataLoader } from '../src/index.ts';
+import {
+  BatchItemError,
+  type BatchLoadFn,
+  Batcher,
+  type BatcherStats,
+  type CloseReport,
+  DataLoader,
+  batchItemFailures,
+  byKey,
+  successfulFailed,
+  type DataLoaderOptions,
+  type DataLoaderStats,
+} from '../src/index.ts';
 
 interface Op {
   readonly id: number;
@@ -32,6 +44,34 @@ test('options are checked', () => {
   new Batcher({ execute: async (ops: readonly Op[]) => ops.length });
 });
 
+test('failures and sizes are for options, adapters give an execute', async () => {
+  new Batcher({
+    execute: async (ops: readonly Op[]) => ops,
+    atomic: (error: unknown) => error instanceof Error,
+    bisect: false,
+    adaptive: { targetLatency: 5, isOverloaded: (error) => error === 429 },
+    retry: { budget: { ratio: 0.2 }, retryAfter: (error) => (error instanceof Error ? 5 : undefined) },
+  });
+  new Batcher({ execute: async (ops: readonly Op[]) => ops, adaptive: true, retry: { budget: Infinity } });
+  // @ts-expect-error unknown option
+  new Batcher({ execute: async (ops: readonly Op[]) => ops, adaptive: { target: 5 } });
+  const named = new Batcher({ execute: byKey({ execute: () => new Map([[1, 'one']]), keyOf: ({ id }: Op) => id }) });
+  expectTypeOf(await named.add({ id: 1 })).toEqualTypeOf<string>();
+  const sent = new Batcher({
+    execute: successfulFailed({
+      execute: async (_ops: readonly Op[], ids) => ({ Successful: [{ Id: ids[0], MessageId: 'm' }] }),
+    }),
+  });
+  expectTypeOf((await sent.add({ id: 1 })).MessageId).toEqualTypeOf<string>();
+  const done = new Batcher({
+    execute: batchItemFailures({ execute: async () => null, idOf: ({ id }: Op) => `${id}` }),
+  });
+  expectTypeOf(await done.add({ id: 1 })).toEqualTypeOf<undefined>();
+  expectTypeOf(
+    new BatchItemError('PERF_BATCH_ITEM_FAILED', { id: '1', retryable: true }).retryable,
+  ).toEqualTypeOf<boolean>();
+});
+
 test('a loader goes where one of the dataloader package went', async () => {
   const batch = async (keys: readonly number[]): Promise<(string | Error)[]> => keys.map(String);
   const loader = new DataLoader(batch, { cacheKeyFn: (key) => `${key}`, cacheMap: new Map<string, Promise<string>>() });
@@ -40,5 +80,24 @@ test('a loader goes where one of the dataloader package went', async () => {
   usesOriginal(loader);
   expectTypeOf(await loader.load(1)).toEqualTypeOf<string>();
   expectTypeOf(await loader.loadMany([1])).toEqualTypeOf<(string | Error)[]>();
+  expectTypeOf(await loader.load(1, { signal: AbortSignal.timeout(1) })).toEqualTypeOf<string>();
+  expectTypeOf(await Promise.all([1].map(loader.load.bind(loader)))).toEqualTypeOf<string[]>();
+  expectTypeOf(loader.stats()).toEqualTypeOf<DataLoaderStats>();
   expectTypeOf(loader.clear(1).clearAll().prime(1, 'one').prime(2, new Error('two'))).toEqualTypeOf(loader);
+});
+
+test('the types of the dataloader package go where ours are expected', () => {
+  const batch: Original.BatchLoadFn<number, string> = async (keys) => keys.map(String);
+  const options: Original.Options<number, string, number> = { cacheMap: new Map(), name: null };
+  expectTypeOf(new DataLoader(batch, options)).toEqualTypeOf<DataLoader<number, string>>();
+  expectTypeOf(options).toExtend<DataLoaderOptions<number, string>>();
+  expectTypeOf(batch).toExtend<BatchLoadFn<number, string>>();
+  new DataLoader<number, string>(async (keys, { signal }) => (signal.aborted ? [] : keys.map(String)), {
+    cacheHits: 'immediate',
+    errorTtl: 1_000,
+  });
+  // @ts-expect-error one of two words
+  new DataLoader(batch, { cacheHits: 'soon' });
+  // @ts-expect-error the keys are frozen
+  new DataLoader<number, number>(async (keys) => keys.fill(0));
 });

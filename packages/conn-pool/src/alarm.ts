@@ -1,7 +1,10 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Timer, startTimer } from '@perf/core';
 
 /** One background timer that rings at the earliest of the times asked for. It never keeps the process alive. */
 export class Alarm {
+  /** A timer keeps the async context it was started in, which is that of whichever caller happened to be there. */
+  readonly #inOwnContext = AsyncLocalStorage.snapshot();
   readonly #ring: () => void;
   #at = Infinity;
   #timer: Timer | undefined;
@@ -20,7 +23,8 @@ export class Alarm {
       this.#ring();
     };
     // Rounded up: Node's timers may fire a fraction of a millisecond early, to find that nothing is due.
-    this.#timer = startTimer(ring, Math.max(1, Math.ceil(at - now)), { unref: true });
+    const ms = Math.max(1, Math.ceil(at - now));
+    this.#timer = this.#inOwnContext(() => startTimer(ring, ms, { unref: true }));
   }
 
   clear(): void {

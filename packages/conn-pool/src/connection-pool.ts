@@ -1,6 +1,5 @@
 import {
   type Closeable,
-  QueueFullError,
   type StatsSource,
   checkBoolean,
   checkDuration,
@@ -8,26 +7,27 @@ import {
   checkOptions,
   checkSignal,
 } from '@perf/core';
+import { AcquireTrace } from './acquire-trace.ts';
 import { Closing } from './closing.ts';
-import { AcquireTimeoutError, QUEUE_FULL_CODE, closedError } from './errors.ts';
-import { AcquireTrace } from './leak-watch.ts';
-import { Lease, type Lender } from './lease.ts';
+import { DeadlockWatch } from './deadlock-watch.ts';
+import { AcquireTimeoutError, CreateFailedError, closedError } from './errors.ts';
+import type { Lease } from './lease.ts';
 import { PoolMetrics } from './metrics.ts';
 import {
   type AcquireOptions,
   type CloseOptions,
   type ConnectionPoolOptions,
+  type ResizeOptions,
   type Settings,
   type WarmUpOptions,
   checkAcquireOptions,
   resolveOptions,
+  resolveResize,
 } from './options.ts';
-import type { Slot } from './slot.ts';
-import type { ConnectionPoolStats } from './stats.ts';
+import { type ConnectionPoolStats, zeroCounters } from './stats.ts';
 import { Stock } from './stock.ts';
-import { WaitTimes } from './wait-times.ts';
-import { Waiter } from './waiter.ts';
-import { WaiterQueue } from './waiter-queue.ts';
+import { TurnClock } from './turn-clock.ts';
+import { WaitingRoom } from './waiting-room.ts';
 import { WarmUps } from './warm-up.ts';
 
 const NO_OPTIONS: AcquireOptions = {};
@@ -44,33 +44,42 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
   readonly #settings: Settings<C>;
   readonly #metrics: PoolMetrics;
   readonly #stock: Stock<C>;
-  readonly #lender: Lender<C>;
-  readonly #waiters = new WaiterQueue<C>();
-  readonly #waitTimes = new WaitTimes();
+  readonly #room: WaitingRoom<C>;
+  readonly #turn: TurnClock;
+  /** Only with `detectDeadlocks`. */
+  readonly #deadlocks: DeadlockWatch | undefined;
+  readonly #traces: boolean;
   readonly #warmUps: WarmUps;
   #closing: Closing | undefined;
 
   /** @throws RangeError, TypeError naming the option and its value */
   constructor(options: ConnectionPoolOptions<C>) {
     const settings = resolveOptions(options);
-    const waiters = this.#waiters;
     this.#settings = settings;
-    this.#metrics = new PoolMetrics(this, settings.metricPrefix, settings.name);
-    const customers = {
-      get waiting(): number {
-        return waiters.size;
-      },
-      serve: (slot: Slot<C>) => this.#serve(slot),
-      changed: () => this.#changed(),
-    };
-    const stock = new Stock(settings, customers, this.#metrics);
+    const metrics = new PoolMetrics(this, settings);
+    this.#metrics = metrics;
+    const turn = new TurnClock(settings.clock);
+    this.#turn = turn;
+    const counters = zeroCounters();
+    const deadlocks = settings.detectDeadlocks ? new DeadlockWatch() : undefined;
+    this.#deadlocks = deadlocks;
+    this.#traces = settings.detectDeadlocks || settings.leakThreshold < Infinity;
+    const common = { settings, metrics, turn, counters };
+    this.#room = new WaitingRoom<C>({
+      ...common,
+      deadlocks,
+      isExhausted: (leases) => this.#stock.isExhausted(leases),
+      timeoutError: (timeout, waited) => this.#timedOut(timeout, waited),
+      onLeft: () => this.#changed(),
+    });
+    const stock = new Stock<C>({
+      ...common,
+      room: this.#room,
+      onChanged: () => this.#changed(),
+      onCreateFailed: (error) => this.#createFailed(error),
+    });
     this.#stock = stock;
-    this.#warmUps = new WarmUps(settings, () => stock.lastError);
-    this.#lender = {
-      name: settings.name,
-      takeBack: (slot) => stock.takeBack(slot),
-      discard: (slot, reason) => stock.discard(slot, reason),
-    };
+    this.#warmUps = new WarmUps(settings, stock);
     // Not at once: `create` may use the variable that this pool is about to be assigned to.
     if (settings.min > 0) queueMicrotask(() => stock.pump());
   }
@@ -89,37 +98,44 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
    * the block with `using lease = await pool.acquire()`.
    *
    * Rejects with AcquireTimeoutError when the time is up (its `cause` is the last error of `create` while connecting fails), with
-   * QueueFullError when `maxWaiting` others wait, with ClosedError after `close()`, and with `signal.reason` on abort.
-   * O(1).
+   * QueueFullError when `maxWaiting` others wait, with PoolDeadlockError (see `detectDeadlocks`), with ClosedError after `close()`, and
+   * with `signal.reason` on abort. O(1).
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options !== undefined) {
-      try {
-        checkAcquireOptions(options);
-        options.signal?.throwIfAborted();
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    try {
+      const trace = this.#traces ? new AcquireTrace() : undefined;
+      const free = this.#begin(options, trace);
+      return free === undefined ? this.#wait(options ?? NO_OPTIONS, trace) : Promise.resolve(free);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    if (this.#closing !== undefined) return Promise.reject(closedError(this.#settings.name));
-    const trace = this.#settings.leakThreshold < Infinity ? new AcquireTrace() : undefined;
-    // Who waits already comes first, so that a connection that is just being validated is not overtaken.
-    const slot = this.#waiters.size === 0 ? this.#stock.take() : undefined;
-    if (slot === undefined) return this.#wait(options ?? NO_OPTIONS, trace);
-    this.#metrics.waited(0);
-    this.#stock.lend(slot, trace);
-    return Promise.resolve(new Lease(this.#lender, slot));
+  }
+
+  /**
+   * Borrows a connection if one is free and nobody waits for it; waits for nothing. One that is to be validated, by a `validate` that takes
+   * time, is not free: its validation is begun.
+   *
+   * @returns `undefined` when there is none
+   * @throws ClosedError after `close()`
+   */
+  tryAcquire(): Lease<C> | undefined {
+    return this.#begin(undefined, this.#traces ? new AcquireTrace() : undefined);
   }
 
   /**
    * Runs `fn` with a connection, and gives it back whatever happens; destroys it if `fn` threw an error that is fatal by `isFatal`.
-   * `signal` ends the wait for the connection, not `fn`. Rejects like `acquire()`, or with what `fn` threw.
+   * When a connection is free `fn` is called before this returns. `signal` ends the wait for the connection, not `fn`. Rejects like
+   * `acquire()`, or with what `fn` threw.
    */
   async use<R>(fn: (connection: C) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R> {
     checkFunction('fn', fn);
-    const lease = await this.acquire(options);
+    const trace = this.#traces ? new AcquireTrace() : undefined;
+    // Without a promise, and a turn of the microtask queue, where nothing is to be waited for.
+    const lease = this.#begin(options, trace) ?? (await this.#wait(options ?? NO_OPTIONS, trace));
     try {
-      return await fn(lease.connection);
+      const { connection } = lease;
+      if (this.#deadlocks === undefined || trace === undefined) return await fn(connection);
+      return await this.#deadlocks.run(trace, () => fn(connection));
     } catch (error) {
       if (this.#stock.connector.isFatal(error)) lease.discard(error);
       throw error;
@@ -151,23 +167,65 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     return this.#stock.evictIdle();
   }
 
-  /** O(1) but for the quantiles of the waits. */
+  /**
+   * Takes every connection made until now out of service: idle ones are destroyed now, lent ones when they are given back, and those
+   * that are being created are given up. `min` are opened anew. For a peer that failed over, or credentials that changed. Returns how many
+   * connections went or will. O(connections).
+   */
+  evictAll(): number {
+    return this.#stock.evictAll();
+  }
+
+  /**
+   * Changes how many connections are kept and how many there may be. More room serves those who wait at once. With less room, idle
+   * connections above it are destroyed now, lent ones as they are given back, and from then on there are never more than the new `max`.
+   *
+   * @throws RangeError, TypeError naming the option and its value; ClosedError after `close()`
+   */
+  resize(options: ResizeOptions): void {
+    const bounds = resolveResize(options, this.#stock.bounds);
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    this.#stock.resize(bounds);
+  }
+
+  /** Whether `pause()` was called, and `resume()` not yet. */
+  get paused(): boolean {
+    return this.#stock.paused;
+  }
+
+  /**
+   * Lends nothing and opens nothing until `resume()`. Callers wait, each until its own time is up; lent connections may be used and given
+   * back, idle ones are kept. `close()` of a paused pool turns those who wait off at once. With `evictAll()`: to move to another
+   * server without an error. Idempotent.
+   *
+   * @throws ClosedError after `close()`
+   */
+  pause(): void {
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    this.#stock.pause();
+  }
+
+  /** Ends a pause: those who wait are served in their order. Does nothing when the pool is not paused. */
+  resume(): void {
+    if (this.#stock.paused) this.#stock.resume();
+  }
+
+  /** O(connections), and the quantiles of the waits. */
   stats(): Readonly<ConnectionPoolStats> {
-    const { slots, counters, connector } = this.#stock;
-    const { min, max } = this.#settings;
+    const { slots, counters, connector, bounds } = this.#stock;
     return {
       size: slots.size,
       idle: slots.count('idle'),
       inUse: slots.count('lent'),
+      leases: slots.leases,
       creating: slots.count('creating') + slots.count('abandoned'),
       checking: slots.count('validating') + slots.count('resetting'),
       destroying: slots.count('destroying'),
-      waiting: this.#waiters.size,
-      min,
-      max,
+      waiting: this.#room.size,
+      ...bounds,
       ...counters,
       checkErrors: connector.checkErrors,
-      ...this.#waitTimes.summary(counters.acquired),
+      ...this.#room.times.summary(counters.acquired),
     };
   }
 
@@ -191,6 +249,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     const closing = (this.#closing ??= new Closing(() => this.#force()));
     if (first) {
       this.#warmUps.fail();
+      if (this.#stock.paused) this.#turnAway();
       this.#stock.windDown();
     }
     if (force) closing.force();
@@ -204,64 +263,46 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
     return this.close();
   }
 
+  /** What `acquire()` does before it waits. Throws what refuses the caller; nothing if it is to wait. */
+  #begin(options: AcquireOptions | undefined, trace: Error | undefined): Lease<C> | undefined {
+    if (options !== undefined) {
+      checkAcquireOptions(options);
+      options.signal?.throwIfAborted();
+    }
+    if (this.#closing !== undefined) throw closedError(this.#settings.name);
+    // Who waits already comes first, so that a connection that is just being validated is not overtaken.
+    const slot = this.#room.size === 0 ? this.#stock.take() : undefined;
+    if (slot === undefined) return undefined;
+    this.#metrics.waited(0);
+    return this.#stock.lend(slot, trace);
+  }
+
   #wait(options: AcquireOptions, trace: Error | undefined): Promise<Lease<C>> {
-    const { timeout = this.#settings.acquireTimeout, signal, priority = 0 } = options;
-    const { name, maxWaiting, clock } = this.#settings;
     // Asked again: a synchronous `validate` of the user has run since.
     if (this.#closing !== undefined) return Promise.reject(closedError(this.#settings.name));
+    const { signal } = options;
     if (signal?.aborted === true) return Promise.reject(signal.reason);
-    const pending = this.#waiters.size;
-    if (pending >= maxWaiting) {
-      this.#stock.counters.refused++;
-      const facts = { pending, limit: maxWaiting, code: QUEUE_FULL_CODE };
-      return Promise.reject(new QueueFullError(`the queue of "${name}"`, facts));
-    }
-    const waiter = new Waiter<C>({ priority, since: clock.now(), trace });
-    this.#waiters.add(waiter);
-    waiter.limit({
+    const lease = this.#room.enter(options, trace);
+    this.#stock.meet();
+    return lease;
+  }
+
+  #timedOut(timeout: number, waited: number): AcquireTimeoutError {
+    const { slots, lastError, bounds } = this.#stock;
+    return new AcquireTimeoutError(this.#settings.name, {
       timeout,
-      signal,
-      onTimeout: () => this.#leave(waiter, () => this.#timedOut(waiter, timeout)),
-      onAbort: () => this.#leave(waiter, () => signal?.reason),
-    });
-    this.#stock.pump();
-    return waiter.lease;
-  }
-
-  #serve(slot: Slot<C>): void {
-    const waiter = this.#waiters.take();
-    if (waiter === undefined) return;
-    const waited = this.#settings.clock.now() - waiter.since;
-    this.#waitTimes.record(waited);
-    this.#metrics.waited(waited);
-    this.#stock.lend(slot, waiter.trace);
-    waiter.serve(new Lease(this.#lender, slot));
-  }
-
-  /** The wait of `waiter` is over, without a connection. */
-  #leave(waiter: Waiter<C>, why: () => unknown): void {
-    if (!this.#waiters.remove(waiter)) return;
-    waiter.fail(why());
-    this.#changed();
-  }
-
-  #timedOut(waiter: Waiter<C>, timeout: number): AcquireTimeoutError {
-    const { name, max, clock } = this.#settings;
-    const { counters, slots, lastError } = this.#stock;
-    counters.acquireTimeouts++;
-    return new AcquireTimeoutError(name, {
-      timeout,
-      waited: clock.now() - waiter.since,
+      waited,
       inUse: slots.count('lent'),
-      waiting: this.#waiters.size,
-      max,
+      waiting: this.#room.size,
+      max: bounds.max,
+      blocked: this.#deadlocks?.blocked.size,
       ...(lastError === undefined ? {} : { cause: lastError }),
     });
   }
 
   #isWarm(): boolean {
     const { slots } = this.#stock;
-    return slots.lasting - slots.count('creating') >= this.#settings.min;
+    return slots.lasting - slots.count('creating') >= this.#stock.bounds.min;
   }
 
   /** Connections or waiters have come or gone. */
@@ -270,17 +311,27 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
       if (this.#isWarm()) this.#warmUps.done();
       return;
     }
-    if (this.#waiters.size > 0) return;
+    if (this.#room.size > 0) return;
     this.#stock.giveUpCreates(closedError(this.#settings.name));
     if (this.#stock.slots.size > 0) return;
     this.#stock.stop();
+    this.#room.stop();
+    this.#turn.stop();
     this.#closing.finish();
   }
 
+  #createFailed(error: unknown): void {
+    const { onCreateError, name } = this.#settings;
+    if (onCreateError === 'retry') return;
+    while (this.#room.turnAway(new CreateFailedError(name, error))) if (onCreateError === 'reject-head') return;
+  }
+
+  #turnAway(): void {
+    while (this.#room.size > 0) this.#room.turnAway(closedError(this.#settings.name));
+  }
+
   #force(): void {
-    for (let waiter = this.#waiters.take(); waiter !== undefined; waiter = this.#waiters.take()) {
-      waiter.fail(closedError(this.#settings.name));
-    }
+    this.#turnAway();
     this.#stock.giveUpCreates(closedError(this.#settings.name));
     this.#stock.endAll();
     this.#stock.pump();

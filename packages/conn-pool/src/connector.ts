@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { deadline } from '@perf/core';
-import { CallbackTimeoutError } from './errors.ts';
+import { CallbackTimeoutError, DuplicateConnectionError, NoConnectionError } from './errors.ts';
+import { hush, isPromiseLike } from './promise-like.ts';
 import type { CreateContext, PoolOperation, Settings, ValidateContext } from './options.ts';
 
 /** The abort signal of one validation, made when somebody asks for it: most validations look at a flag and are done. */
@@ -25,6 +26,8 @@ export class Connector<C> {
   readonly #settings: Settings<C>;
   /** A connection serves many callers: it must not keep the async context of the one it happened to be opened for. */
   readonly #inPoolContext = AsyncLocalStorage.snapshot();
+  /** The connections that are not destroyed yet, as far as they are objects: equal primitives cannot be told apart. */
+  readonly #live = new WeakSet<WeakKey>();
   #checkErrors = 0;
 
   constructor(settings: Settings<C>) {
@@ -36,13 +39,18 @@ export class Connector<C> {
     return this.#checkErrors;
   }
 
+  /** Rejects with what `create` threw, and when its answer cannot be pooled. */
   create(ctx: CreateContext): Promise<C> {
-    const settled = async (): Promise<C> => this.#settings.create(ctx);
-    return this.#inPoolContext(settled);
+    const claimed = async (): Promise<C> => {
+      const connection = await this.#settings.create(ctx);
+      this.#claim(connection);
+      return connection;
+    };
+    return this.#inPoolContext(claimed);
   }
 
-  /** Whether the connection may be lent. The promise does not reject. */
-  validate(connection: C): boolean | Promise<boolean> {
+  /** Whether the connection may be lent. The promise does not reject. @param onError hears of what it fails with, if it is an error */
+  validate(connection: C, onError: (error: unknown) => void): boolean | Promise<boolean> {
     const { validate, validateTimeout } = this.#settings;
     if (validate === undefined) return true;
     const validation = new Validation();
@@ -56,15 +64,15 @@ export class Connector<C> {
       if (!isPromiseLike(answer)) return this.#verdict(answer);
       return deadline(() => answer, { timeout: validateTimeout, onTimeout: timedOut }).then(
         (healthy) => this.#verdict(healthy),
-        (error: unknown) => this.#unfit(error, 'validate'),
+        (error: unknown) => this.#unfit(error, 'validate', onError),
       );
     } catch (error) {
-      return this.#unfit(error, 'validate');
+      return this.#unfit(error, 'validate', onError);
     }
   }
 
-  /** Whether the connection is fit for the next caller. The promise does not reject. */
-  reset(connection: C): boolean | Promise<boolean> {
+  /** Whether the connection is fit for the next caller. The promise does not reject. @param onError as for `validate` */
+  reset(connection: C, onError: (error: unknown) => void): boolean | Promise<boolean> {
     const { reset, validateTimeout } = this.#settings;
     if (reset === undefined) return true;
     try {
@@ -75,16 +83,22 @@ export class Connector<C> {
         onTimeout: (ms) => new CallbackTimeoutError('reset', ms),
       }).then(
         () => true,
-        (error: unknown) => this.#unfit(error, 'reset'),
+        (error: unknown) => this.#unfit(error, 'reset', onError),
       );
     } catch (error) {
-      return this.#unfit(error, 'reset');
+      return this.#unfit(error, 'reset', onError);
     }
   }
 
   /** Ends the connection. Returns a promise, which does not reject, only while there is something to wait for. */
   destroy(connection: C): Promise<void> | undefined {
     const { destroyTimeout } = this.#settings;
+    const pending = this.#destroying(connection, destroyTimeout);
+    if (pending === undefined) this.#free(connection);
+    return pending?.then(() => this.#free(connection));
+  }
+
+  #destroying(connection: C, destroyTimeout: number): Promise<void> | undefined {
     try {
       const answer = this.#settings.destroy(connection);
       if (!isPromiseLike(answer)) return undefined;
@@ -102,20 +116,28 @@ export class Connector<C> {
   }
 
   isFatal(error: unknown): boolean {
-    try {
-      return this.#settings.isFatal?.(error) === true;
-    } catch {
-      // It does not know this error: the error is the news for the caller, not what became of the question.
-      return true;
-    }
+    // If it throws, it does not know this error: the connection goes, and the caller hears of the error, not of that.
+    return answerTo(this.#settings.isFatal, error, true);
+  }
+
+  isFailover(error: unknown): boolean {
+    return answerTo(this.#settings.isFailover, error, false);
   }
 
   report(error: unknown, operation: PoolOperation): void {
-    try {
-      this.#settings.onError?.(error, operation);
-    } catch {
-      // An observer never hurts the pool.
-    }
+    const { onError } = this.#settings;
+    if (onError !== undefined) hush(() => onError(error, operation));
+  }
+
+  #claim(connection: unknown): void {
+    if (connection === undefined || connection === null) throw new NoConnectionError(connection);
+    if (!isWeakKey(connection)) return;
+    if (this.#live.has(connection)) throw new DuplicateConnectionError();
+    this.#live.add(connection);
+  }
+
+  #free(connection: unknown): void {
+    if (isWeakKey(connection)) this.#live.delete(connection);
   }
 
   #verdict(healthy: unknown): boolean {
@@ -123,16 +145,25 @@ export class Connector<C> {
     return Boolean(healthy);
   }
 
-  #unfit(error: unknown, operation: 'validate' | 'reset'): false {
+  #unfit(error: unknown, operation: 'validate' | 'reset', onError: (error: unknown) => void): false {
     this.#checkErrors++;
+    onError(error);
     this.report(error, operation);
     return false;
   }
 }
 
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return (
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
-  );
+function answerTo(question: ((error: unknown) => boolean) | undefined, error: unknown, ifItThrows: boolean): boolean {
+  if (question === undefined) return false;
+  let answer = ifItThrows;
+  hush(() => {
+    const given: unknown = question(error);
+    answer = given === true;
+    return given;
+  });
+  return answer;
+}
+
+function isWeakKey(value: unknown): value is WeakKey {
+  return (typeof value === 'object' && value !== null) || typeof value === 'function';
 }

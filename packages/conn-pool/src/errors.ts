@@ -15,6 +15,8 @@ export interface AcquireTimeoutFacts extends ErrorOptions {
   readonly inUse: number;
   readonly waiting: number;
   readonly max: number;
+  /** @default unknown */
+  readonly blocked?: number | undefined;
 }
 
 /** No connection became free in time. `cause` is the last error of `create` while the peer cannot be reached. */
@@ -26,18 +28,22 @@ export class AcquireTimeoutError extends TimeoutError {
   /** How many other callers were waiting. */
   readonly waiting: number;
   readonly max: number;
+  /** How many `use()` that hold a connection were waiting for one more themselves; known only with `detectDeadlocks`. */
+  readonly blocked: number | undefined;
 
   constructor(pool: string, facts: AcquireTimeoutFacts) {
-    const { timeout, waited, inUse, waiting, max } = facts;
+    const { timeout, waited, inUse, waiting, max, blocked = 0 } = facts;
+    const nested = blocked === 0 ? '' : `, ${blocked} holding one and waiting for another`;
     const why = facts.cause === undefined ? '' : '; connecting fails, see cause';
     super(
-      `no connection of "${pool}" became free within ${timeout} ms: ${inUse} of ${max} in use, ${waiting} more waiting${why}`,
+      `no connection of "${pool}" became free within ${timeout} ms: ${inUse} of ${max} in use, ${waiting} more waiting${nested}${why}`,
       { ...facts, code: 'PERF_CONN_POOL_ACQUIRE_TIMEOUT' },
     );
     this.waited = waited;
     this.inUse = inUse;
     this.waiting = waiting;
     this.max = max;
+    this.blocked = facts.blocked;
   }
 
   override get name(): string {
@@ -57,6 +63,53 @@ export class CallbackTimeoutError extends TimeoutError {
 
   override get name(): string {
     return 'CallbackTimeoutError';
+  }
+}
+
+/** `create` failed, and `onCreateError` says that this caller hears of it; `cause` is what it failed with. */
+export class CreateFailedError extends PerfError {
+  constructor(pool: string, cause: unknown) {
+    super('PERF_CONN_POOL_CREATE_FAILED', `no connection of "${pool}" could be created, see cause`, { cause });
+  }
+
+  override get name(): string {
+    return 'CreateFailedError';
+  }
+}
+
+/** `create` answered with `undefined` or `null`, as code that forgot to return its connection does. Counts as a failed create. */
+export class NoConnectionError extends PerfError {
+  constructor(answer: undefined | null) {
+    super('PERF_CONN_POOL_NO_CONNECTION', `\`create\` must give a connection, got ${answer}`);
+  }
+
+  override get name(): string {
+    return 'NoConnectionError';
+  }
+}
+
+/** `create` answered with an object that is in the pool already: lent twice, it would have two owners. Counts as a failed create. */
+export class DuplicateConnectionError extends PerfError {
+  constructor() {
+    super(
+      'PERF_CONN_POOL_DUPLICATE_CONNECTION',
+      '`create` must give a new connection each time, got one that is in the pool already',
+    );
+  }
+
+  override get name(): string {
+    return 'DuplicateConnectionError';
+  }
+}
+
+/** The reason of `ctx.signal` when `evictAll()` was called while the connection was being created, or `resize()` left no room for it. */
+export class ConnectionEvictedError extends PerfError {
+  constructor() {
+    super('PERF_CONN_POOL_EVICTED', 'the connection was evicted while it was being created');
+  }
+
+  override get name(): string {
+    return 'ConnectionEvictedError';
   }
 }
 

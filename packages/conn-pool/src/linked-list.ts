@@ -14,12 +14,31 @@ export class LinkedList<N extends Linked<N>> implements Iterable<N> {
     return this.#size;
   }
 
+  /** The node that came last. */
+  get last(): N | undefined {
+    return this.#tail;
+  }
+
   push(node: N): void {
     node.previous = this.#tail;
     node.next = undefined;
     if (this.#tail === undefined) this.#head = node;
     else this.#tail.next = node;
     this.#tail = node;
+    this.#size++;
+  }
+
+  /** Adds `node` in front of `next`, which is in this list, or last. */
+  insertBefore(next: N | undefined, node: N): void {
+    if (next === undefined) {
+      this.push(node);
+      return;
+    }
+    node.previous = next.previous;
+    node.next = next;
+    if (next.previous === undefined) this.#head = node;
+    else next.previous.next = node;
+    next.previous = node;
     this.#size++;
   }
 

@@ -1,13 +1,16 @@
 import { type Timer, startTimer } from '@perf/core';
 import { Attempt } from './attempt.ts';
-import { MAX_RETRY_DELAY, retryDelay } from './backoff.ts';
+import { retryDelay } from './backoff.ts';
 import type { Connector } from './connector.ts';
 import { ConnectionLostError } from './errors.ts';
-import type { Settings } from './options.ts';
+import type { Bounds, Settings } from './options.ts';
 import { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
 import { createsToStart } from './sizing.ts';
 import type { Counters } from './stats.ts';
+
+/** A connection that lives shorter than this, in milliseconds, and was never used, is taken for one that could not be opened. */
+const EARLY = 5_000;
 
 /** What an {@link Opener} works with. */
 export interface OpenerParts<C> {
@@ -17,6 +20,8 @@ export interface OpenerParts<C> {
   readonly counters: Counters;
   /** A connection is there; `took` is how long that lasted, in milliseconds. */
   readonly onOpened: (slot: Slot<C>, took: number) => void;
+  /** A create has failed; called before its place is free. */
+  readonly onFailed: (error: unknown) => void;
   /** A place is free, or a new try is allowed. */
   readonly onRoom: () => void;
   /** The connection of an opened slot has died. */
@@ -46,7 +51,7 @@ export class Opener<C> {
   }
 
   /** Begins as many creates as are wanted and allowed now. */
-  meet(waiting: number, min: number): void {
+  meet(waiting: number, { min, max }: Bounds): void {
     if (this.#retry !== undefined) return;
     const { slots, settings } = this.#parts;
     const starts = createsToStart({
@@ -56,7 +61,7 @@ export class Opener<C> {
       lasting: slots.lasting,
       size: slots.size,
       creating: slots.count('creating'),
-      max: settings.max,
+      max,
       limit: this.#down ? 1 : settings.maxConcurrentCreates,
     });
     // All are counted before the first `create` runs, which may call the pool.
@@ -64,9 +69,12 @@ export class Opener<C> {
     for (const attempt of batch) attempt.start();
   }
 
-  /** A connection has proved good. */
-  proven(): void {
-    this.#failures = 0;
+  /**
+   * The connection of `slot` has proved good. That says something of the peer only if its create began after the last failure: a server that
+   * has no room for more serves those it has.
+   */
+  proven(slot: Slot<C>): void {
+    if (this.#failures > 0 && slot.failuresBefore === this.#parts.counters.createErrors) this.#failures = 0;
   }
 
   /** A connection nobody had used yet died, or so soon that opening the next one at once would be a loop. */
@@ -74,10 +82,13 @@ export class Opener<C> {
     this.#failed(new ConnectionLostError({ cause: reason }));
   }
 
-  /** Nobody needs what is being created. */
-  giveUpAll(reason: unknown): void {
-    for (const [slot, attempt] of this.#attempts) {
+  /** Nobody needs what is being created; of `count` attempts, those that began last. */
+  giveUp(reason: unknown, count: number = Infinity): void {
+    // A copy: who listens to the signal may call the pool.
+    let left = count;
+    for (const [slot, attempt] of [...this.#attempts].toReversed()) {
       if (slot.state !== 'creating') continue;
+      if (left-- <= 0) return;
       this.#parts.slots.move(slot, 'abandoned');
       attempt.giveUp(reason);
     }
@@ -89,15 +100,18 @@ export class Opener<C> {
   }
 
   #prepare(): Attempt<C> {
-    const { settings, slots, connector, counters, onRoom, onLost } = this.#parts;
+    const { settings, slots, connector, counters, onFailed, onRoom, onLost } = this.#parts;
     const slot = new Slot<C>();
+    slot.failuresBefore = counters.createErrors;
     const began = settings.clock.now();
     const attempt: Attempt<C> = new Attempt<C>(connector, settings, {
       opened: (connection) => this.#opened(slot, connection, began),
       failed: (error) => {
         if (slot.state === 'creating') slots.move(slot, 'abandoned');
-        connector.report(error, 'create');
+        // The waits first: `onError` may ask for the next connection at once.
         this.#failed(error);
+        onFailed(error);
+        connector.report(error, 'create');
       },
       ended: () => {
         this.#attempts.delete(slot);
@@ -145,5 +159,5 @@ export class Opener<C> {
 
 /** Whether the loss of a connection is like a failure to open it. */
 export function isLostEarly(slot: Slot<unknown>, now: number): boolean {
-  return slot.uses === 0 && now - slot.createdAt < MAX_RETRY_DELAY;
+  return slot.uses === 0 && now - slot.createdAt < EARLY;
 }

@@ -27,14 +27,20 @@ export class Slot<C> implements Linked<Slot<C>> {
   retiring = false;
 
   createdAt = 0;
+  /** How many creates had failed when its own began. */
+  failuresBefore = 0;
   /** From when on it is retiring. */
   retireAt: number = Infinity;
   /** When it goes even though nothing replaces it. */
   dieAt: number = Infinity;
-  idleSince = 0;
-  /** When the lease began, or `NaN` while nobody wants to know. */
-  lentAt: number = NaN;
-  /** Where the lease was taken, while leaks are watched. */
-  trace: Error | undefined;
-  leakReported = false;
+  /** `Infinity` while nobody asked, or knows yet: see `TurnClock`. */
+  idleSince: number = Infinity;
+  /** When `validate` said last that it works. */
+  provenAt = 0;
+  /** How long after its last use or proof it is validated to keep it alive. */
+  keepaliveAfter: number = Infinity;
+  /** How many leases are out. */
+  leases = 0;
+  /** Whether it is among those that serve one more lease while they are lent; kept by `Sharing`. */
+  hasRoom = false;
 }

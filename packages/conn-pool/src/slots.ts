@@ -20,6 +20,11 @@ export class Slots<C> implements Iterable<Slot<C>> {
     return this.#all.size;
   }
 
+  /** How many connections there are or are about to be: places that nothing is leaving. */
+  get staying(): number {
+    return this.#all.size - this.#counts.destroying - this.#counts.abandoned;
+  }
+
   /** How many are old and wait to be given back or replaced. */
   get retiring(): number {
     return this.#retiring;
@@ -36,6 +41,13 @@ export class Slots<C> implements Iterable<Slot<C>> {
     return this.#counts.creating + this.#counts.validating + this.#counts.resetting;
   }
 
+  /** How many leases are out. O(places). */
+  get leases(): number {
+    let leases = 0;
+    for (const slot of this.#all) if (slot.state === 'lent') leases += slot.leases;
+    return leases;
+  }
+
   count(state: SlotState): number {
     return this.#counts[state];
   }
@@ -49,6 +61,29 @@ export class Slots<C> implements Iterable<Slot<C>> {
     this.#counts[slot.state]--;
     this.#counts[state]++;
     slot.state = state;
+  }
+
+  /** Like `move(slot, 'lent')`, from where nearly all come from. A name that is known beforehand is cheaper than one that is not. */
+  lend(slot: Slot<C>): void {
+    if (slot.state === 'lent') return;
+    if (slot.state !== 'idle') {
+      this.move(slot, 'lent');
+      return;
+    }
+    this.#counts.idle--;
+    this.#counts.lent++;
+    slot.state = 'lent';
+  }
+
+  /** Like `move(slot, 'idle')`, from where nearly all come from. */
+  park(slot: Slot<C>): void {
+    if (slot.state !== 'lent') {
+      this.move(slot, 'idle');
+      return;
+    }
+    this.#counts.lent--;
+    this.#counts.idle++;
+    slot.state = 'idle';
   }
 
   /** The connection is leaving: nothing lends it any more, but it takes its place until {@link Slots.remove}. */

@@ -4,6 +4,8 @@ export interface ConnectionPoolStats {
   readonly size: number;
   readonly idle: number;
   readonly inUse: number;
+  /** Leases that are out: more than `inUse` where a connection serves several at once. */
+  readonly leases: number;
   /** Being created, or given up and not answered yet. */
   readonly creating: number;
   /** Being validated or reset. */
@@ -22,12 +24,15 @@ export interface ConnectionPoolStats {
   readonly createErrors: number;
   /** How often `validate` or `reset` found a connection unfit. */
   readonly checkErrors: number;
-  /** Callers whose time ran out, and that were refused because `maxWaiting` others waited. */
+  /** Callers whose time ran out, and that were refused: `maxWaiting` others waited, or all would have waited for each other. */
   readonly acquireTimeouts: number;
   readonly refused: number;
   /** Leases that were held longer than `leakThreshold`. */
   readonly leaks: number;
-  /** How long served callers waited; those who found a free connection count as 0. */
+  /**
+   * How long served callers waited. Those who found a free connection count as 0; where many come in one turn of the event loop, waits
+   * count from the end of the turn, and those that were over by then as 0.
+   */
   readonly waitMean: number;
   readonly waitP50: number;
   readonly waitP99: number;

@@ -1,68 +1,103 @@
-import { Alarm } from './alarm.ts';
 import { Connector } from './connector.ts';
-import { reportLeak, stackOf } from './leak-watch.ts';
+import { ConnectionEvictedError } from './errors.ts';
+import { Housekeeper } from './housekeeper.ts';
+import { IdleShelf } from './idle-shelf.ts';
+import type { Lease, Lender } from './lease.ts';
+import { Lending } from './lending.ts';
 import { lifetimeFrom } from './lifetime.ts';
-import { LinkedList } from './linked-list.ts';
+import type { Loan } from './loan.ts';
 import type { PoolMetrics } from './metrics.ts';
 import { Opener, isLostEarly } from './opener.ts';
-import type { Settings } from './options.ts';
-import type { Slot } from './slot.ts';
+import type { Bounds, Settings } from './options.ts';
+import type { Slot, SlotState } from './slot.ts';
 import { Slots } from './slots.ts';
-import { type Counters, zeroCounters } from './stats.ts';
-import { upkeep } from './upkeep.ts';
+import type { Counters } from './stats.ts';
+import type { TurnClock } from './turn-clock.ts';
+import type { WaitingRoom } from './waiting-room.ts';
 
-/** Those the connections are for. */
-export interface Customers<C> {
-  /** How many wait. */
-  readonly waiting: number;
-  /** Lends `slot` to the one that is next; called only while somebody waits. */
-  serve(slot: Slot<C>): void;
+/** What a {@link Stock} works with. */
+export interface StockParts<C> {
+  readonly settings: Settings<C>;
+  readonly turn: TurnClock;
+  readonly metrics: PoolMetrics;
+  readonly counters: Counters;
+  /** Those the connections are for. */
+  readonly room: WaitingRoom<C>;
   /** Connections came or went. */
-  changed(): void;
+  readonly onChanged: () => void;
+  /** A connection could not be created. */
+  readonly onCreateFailed: (error: unknown) => void;
 }
 
+/** The states of a connection that serves, or could. */
+const SERVING: ReadonlySet<SlotState> = new Set(['idle', 'validating', 'lent', 'resetting']);
+
 /**
- * The connections of a pool: opens, checks, keeps and ends them, and offers each that is free to the customers.
+ * The connections of a pool: opens, checks, keeps and ends them, and lends each that is free to whoever is next.
  *
- * Two rules hold whenever none of its methods runs: while somebody waits no connection is idle that could be lent; and whatever frees
+ * Two rules hold whenever none of its methods runs: while somebody waits there is no connection that could be lent; and whatever frees
  * a place or a connection ends in {@link Stock.pump}, so that no wake-up is lost.
  */
-export class Stock<C> {
+export class Stock<C> implements Lender<C> {
   readonly slots: Slots<C> = new Slots();
-  readonly counters: Counters = zeroCounters();
+  readonly counters: Counters;
   readonly connector: Connector<C>;
   readonly #settings: Settings<C>;
-  readonly #customers: Customers<C>;
+  readonly #room: WaitingRoom<C>;
   readonly #metrics: PoolMetrics;
+  readonly #onChanged: () => void;
+  readonly #lending: Lending<C>;
+  readonly #idle: IdleShelf<C>;
   readonly #opener: Opener<C>;
-  readonly #alarm: Alarm = new Alarm(() => this.#keepUp());
-  /** In the order they became idle. */
-  readonly #idle = new LinkedList<Slot<C>>();
-  readonly #tracksIdle: boolean;
-  readonly #watchesLeaks: boolean;
-  #min: number;
+  readonly #housekeeper: Housekeeper<C>;
+  #bounds: Bounds;
   #keepsIdle = true;
+  #paused = false;
   #pumping = false;
   #pumpAgain = false;
 
-  constructor(settings: Settings<C>, customers: Customers<C>, metrics: PoolMetrics) {
+  constructor(parts: StockParts<C>) {
+    const { settings, room, metrics, counters, onChanged, onCreateFailed } = parts;
     this.#settings = settings;
-    this.#customers = customers;
+    this.#room = room;
     this.#metrics = metrics;
-    this.#min = settings.min;
-    this.#tracksIdle = settings.validate !== undefined || settings.idleTimeout < Infinity;
-    this.#watchesLeaks = settings.leakThreshold < Infinity;
+    this.counters = counters;
+    this.#onChanged = onChanged;
+    this.#bounds = { min: settings.min, max: settings.max };
     this.connector = new Connector(settings);
-    const { slots, connector, counters } = this;
+    const common = { ...parts, slots: this.slots, connector: this.connector };
+    this.#lending = new Lending<C>({ ...common, lender: this, isPaused: () => this.#paused });
+    this.#idle = new IdleShelf<C>({ ...common, onIdle: (slot, now) => this.#watchIdle(slot, now) });
     this.#opener = new Opener<C>({
-      settings,
-      slots,
-      connector,
-      counters,
+      ...common,
       onOpened: (slot, took) => this.#opened(slot, took),
+      onFailed: onCreateFailed,
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
+    this.#housekeeper = new Housekeeper<C>({
+      ...common,
+      idle: this.#idle.list,
+      validate: (slot) => this.#validate(slot),
+      bounds: () => this.#kept(),
+      onSurplus: (slot) => this.#end(slot),
+      onProbed: (slot, healthy) => this.#probed(slot, healthy),
+      onDone: () => this.pump(),
+    });
+  }
+
+  get name(): string {
+    return this.#settings.name;
+  }
+
+  /** How many connections are kept, and how many there may be. */
+  get bounds(): Bounds {
+    return this.#bounds;
+  }
+
+  /** Whether nothing is lent and nothing opened. */
+  get paused(): boolean {
+    return this.#paused;
   }
 
   /** The last error of `create`, while the peer cannot be reached. */
@@ -70,43 +105,48 @@ export class Stock<C> {
     return this.#opener.lastError;
   }
 
-  /** Takes an idle connection that may be lent now. Validates those that were idle for long; one whose validation takes time is offered when it is over. */
+  /**
+   * Takes a connection that may be lent now. Validates those that were idle for long; one whose validation takes time is offered when it
+   * is over.
+   */
   take(): Slot<C> | undefined {
-    const { order } = this.#settings;
-    for (;;) {
-      const slot = order === 'lifo' ? this.#idle.pop() : this.#idle.shift();
-      if (slot === undefined) return undefined;
-      if (!this.#needsValidation(slot)) return slot;
+    return (this.#paused ? undefined : this.#lending.share()) ?? this.#takeIdle();
+  }
+
+  #takeIdle(): Slot<C> | undefined {
+    while (!this.#paused) {
+      const slot = this.#idle.take();
+      if (slot === undefined || !this.#idle.isStale(slot)) return slot;
       this.slots.move(slot, 'validating');
-      const healthy = this.connector.validate(slot.connection as C);
+      const healthy = this.#validate(slot);
       if (typeof healthy !== 'boolean') {
         void healthy.then((answer) => this.#checked(slot, answer));
         return undefined;
       }
       // The callback may have called the pool, or told that the connection is lost.
       if (slot.state !== 'validating') continue;
-      if (healthy) return slot;
-      this.#end(slot);
+      if (healthy && !this.#paused) return slot;
+      this.#checked(slot, healthy);
     }
+    return undefined;
   }
 
-  /** Marks `slot`, which `take()` or `serve()` gave, as lent. */
-  lend(slot: Slot<C>, trace: Error | undefined): void {
-    this.slots.move(slot, 'lent');
-    this.counters.acquired++;
-    if (!this.#watchesLeaks && !this.#metrics.timesUse) return;
-    const now = this.#settings.clock.now();
-    slot.lentAt = now;
-    slot.trace = trace;
-    slot.leakReported = false;
-    if (this.#watchesLeaks) this.#alarm.set(now + this.#settings.leakThreshold, now);
+  /** Lends `slot`, which `take()` gave. @param trace where it was asked for, if leaks are watched */
+  lend(slot: Slot<C>, trace: Error | undefined): Lease<C> {
+    return this.#lending.lend(slot, trace);
   }
 
-  /** The lease of `slot` has ended. */
-  takeBack(slot: Slot<C>): void {
-    this.#leaseEnded(slot);
+  /** A lease of `slot` has ended. */
+  takeBack(slot: Slot<C>, loan: Loan | undefined): void {
     slot.uses++;
-    this.#opener.proven();
+    this.#opener.proven(slot);
+    if (slot.uses >= this.#settings.maxUses) slot.lost = true;
+    if (!this.#lending.end(slot, loan)) {
+      this.#lending.serveFromShared();
+      return;
+    }
+    // Told of the late return of a leak, `onLeak` may have closed the pool by force.
+    if (slot.state !== 'lent') return;
     if (slot.lost || slot.retiring) {
       this.#end(slot);
       return;
@@ -116,15 +156,23 @@ export class Stock<C> {
       return;
     }
     this.slots.move(slot, 'resetting');
-    const fit = this.connector.reset(slot.connection as C);
+    const fit = this.connector.reset(slot.connection as C, (error) => this.#diesOf(slot, error));
     if (typeof fit === 'boolean') this.#checked(slot, fit);
     else void fit.then((answer) => this.#checked(slot, answer));
   }
 
-  discard(slot: Slot<C>, reason: unknown): void {
-    this.#leaseEnded(slot);
+  discard(slot: Slot<C>, loan: Loan | undefined, reason: unknown): void {
+    const isFree = this.#lending.end(slot, loan);
+    this.#dies(slot, reason);
+    // Asked, `isFailover` may have called the pool, and closed it by force.
+    if (isFree && slot.state === 'lent') this.#end(slot);
     if (reason !== undefined) this.connector.report(reason, 'use');
-    this.#end(slot);
+  }
+
+  /** Somebody has begun to wait. */
+  meet(): void {
+    // As most often when a busy pool is asked: the only thing to do is to wait.
+    if (this.#idle.size > 0 || this.slots.size < this.#bounds.max) this.pump();
   }
 
   /** Gives what is free to those who wait, and opens what is missing. */
@@ -135,74 +183,139 @@ export class Stock<C> {
     this.#pumping = true;
     while (this.#pumpAgain) {
       this.#pumpAgain = false;
+      if (this.#paused) break;
       this.#serveFromIdle();
-      this.#opener.meet(this.#customers.waiting, this.#min);
+      // Asked again: `validate` may have paused the pool.
+      if (!this.#paused)
+        this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
     }
     this.#pumping = false;
-    this.#customers.changed();
+    this.#onChanged();
+  }
+
+  /** Whether no connection becomes free unless one of the leases ends, of which there are `leases`. */
+  isExhausted(leases: number): boolean {
+    const { size } = this.slots;
+    const isFull = size >= this.#bounds.max && this.slots.count('lent') === size;
+    return isFull && this.slots.leases === leases && this.#lending.share() === undefined;
   }
 
   /** Ends every idle connection. Returns how many. */
   evictIdle(): number {
-    const idle = [...this.#idle];
+    const idle = [...this.#idle.list];
     for (const slot of idle) if (slot.state === 'idle') this.#end(slot);
     return idle.length;
+  }
+
+  /** Ends every connection made until now, the lent ones when they come back. Returns how many. */
+  evictAll(): number {
+    let evicted = 0;
+    // First, since each connection that goes makes room for a new one, which is to stay.
+    this.#opener.giveUp(new ConnectionEvictedError());
+    for (const slot of this.slots) {
+      if (slot.lost || !SERVING.has(slot.state)) continue;
+      evicted++;
+      slot.lost = true;
+      this.#endUnlessLent(slot);
+    }
+    this.pump();
+    return evicted;
+  }
+
+  resize(bounds: Bounds): void {
+    this.#bounds = bounds;
+    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.list.shift() as Slot<C>);
+    const excess = this.slots.staying - bounds.max;
+    if (excess > 0) this.#opener.giveUp(new ConnectionEvictedError(), excess);
+    this.#lending.shed(bounds.max);
+    this.#housekeeper.keepUp();
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#housekeeper.keepUp();
   }
 
   /** From now on no connection is kept for later. */
   windDown(): void {
     this.#keepsIdle = false;
-    this.#min = 0;
     this.evictIdle();
   }
 
   /** Ends the creates that nobody waits for. */
   giveUpCreates(reason: unknown): void {
-    this.#opener.giveUpAll(reason);
+    this.#opener.giveUp(reason);
   }
 
   /** Ends every connection, the lent ones too. */
   endAll(): void {
-    for (const slot of this.slots) {
-      const { state } = slot;
-      if (state === 'idle' || state === 'validating' || state === 'lent' || state === 'resetting') this.#end(slot);
-    }
+    for (const slot of this.slots) if (SERVING.has(slot.state)) this.#end(slot);
   }
 
   stop(): void {
-    this.#alarm.clear();
+    this.#housekeeper.stop();
     this.#opener.stop();
+    this.#lending.stop();
   }
 
-  /** After this, each who waits has a validation under way, or nothing is idle. */
+  /** After this, each who waits has a validation under way, or nothing is free. */
   #serveFromIdle(): void {
-    while (this.#idle.size > 0 && this.#customers.waiting > this.slots.count('validating')) {
-      const slot = this.take();
+    this.#lending.serveFromShared();
+    const { maxLeasesPerConnection } = this.#settings;
+    const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
+    // Asked each time whether it is paused: `validate` may pause it.
+    while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
+      const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }
   }
 
-  #needsValidation(slot: Slot<C>): boolean {
-    const { validate, validateAfterIdle, clock } = this.#settings;
-    return validate !== undefined && clock.now() - slot.idleSince >= validateAfterIdle;
+  /** What the pool is to keep up now, and may have. */
+  #kept(): Bounds {
+    return this.#keepsIdle ? this.#bounds : { min: 0, max: this.#bounds.max };
+  }
+
+  /** Whether there are more connections than there may be since a resize. */
+  #isCrowded(): boolean {
+    const excess = this.slots.staying - this.#bounds.max;
+    return excess > 0 && excess > this.#lending.leaving;
   }
 
   /** A connection is free, and good: to whoever waits, or idle. */
   #offer(slot: Slot<C>): void {
-    if (this.#customers.waiting > 0) {
-      this.#customers.serve(slot);
+    if (this.#isCrowded()) {
+      this.#end(slot);
+      return;
+    }
+    if (this.#room.size > 0 && !this.#paused) {
+      this.#lending.serve(slot);
       return;
     }
     if (!this.#keepsIdle || slot.lost || slot.retiring) {
       this.#end(slot);
       return;
     }
+    this.slots.park(slot);
+    this.#idle.put(slot);
+  }
+
+  #watchIdle(slot: Slot<C>, now: number): void {
+    this.#housekeeper.callAt(now + Math.min(this.#settings.idleTimeout, slot.keepaliveAfter), now);
+  }
+
+  /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
+  #probed(slot: Slot<C>, healthy: boolean): void {
+    const isWanted = this.#room.size > 0 && !this.#paused;
+    if (!healthy || isWanted || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
+      this.#checked(slot, healthy);
+      return;
+    }
     this.slots.move(slot, 'idle');
-    this.#idle.push(slot);
-    if (!this.#tracksIdle) return;
-    const now = this.#settings.clock.now();
-    slot.idleSince = now;
-    this.#alarm.set(now + this.#settings.idleTimeout, now);
+    this.#idle.putBack(slot);
   }
 
   #checked(slot: Slot<C>, fit: boolean): void {
@@ -214,36 +327,53 @@ export class Stock<C> {
   #opened(slot: Slot<C>, took: number): void {
     const { maxLifetime, clock } = this.#settings;
     this.#metrics.created(took);
+    this.#housekeeper.pace(slot);
     if (maxLifetime < Infinity) {
       const { retireAt, dieAt } = lifetimeFrom(slot.createdAt, maxLifetime, Math.random());
       slot.retireAt = retireAt;
       slot.dieAt = dieAt;
-      this.#alarm.set(retireAt, clock.now());
+      this.#housekeeper.callAt(retireAt, clock.now());
     }
     this.#offer(slot);
-    if (this.slots.retiring > 0) this.#keepUp();
+    if (this.slots.retiring > 0) this.#housekeeper.keepUp();
     else this.pump();
   }
 
   #lost(slot: Slot<C>, reason: unknown): void {
     if (slot.lost || slot.state === 'destroying' || slot.state === 'gone') return;
-    slot.lost = true;
-    this.connector.report(reason, 'connection');
+    // The waits first: `onError` may ask for the next connection at once.
     if (isLostEarly(slot, this.#settings.clock.now())) this.#opener.lostEarly(reason);
-    if (slot.state !== 'lent') this.#end(slot);
+    this.#dies(slot, reason);
+    this.#endUnlessLent(slot);
+    this.connector.report(reason, 'connection');
   }
 
-  #leaseEnded(slot: Slot<C>): void {
-    if (Number.isNaN(slot.lentAt)) return;
-    this.#metrics.used(this.#settings.clock.now() - slot.lentAt);
-    slot.lentAt = NaN;
-    slot.trace = undefined;
+  #validate(slot: Slot<C>): boolean | Promise<boolean> {
+    return this.connector.validate(slot.connection as C, (error) => this.#diesOf(slot, error));
+  }
+
+  /** `validate` or `reset` failed with `error`; unless it has gone meanwhile, the caller ends it. */
+  #diesOf(slot: Slot<C>, error: unknown): void {
+    if (slot.state === 'validating' || slot.state === 'resetting') this.#dies(slot, error);
+  }
+
+  /** It is not lent again. Older ones that die of the same are out of service by then, so that they do not take the new ones with them. */
+  #dies(slot: Slot<C>, reason: unknown): void {
+    const first = !slot.lost;
+    slot.lost = true;
+    if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
+  }
+
+  /** A lent one goes when its lease ends. */
+  #endUnlessLent(slot: Slot<C>): void {
+    if (slot.state !== 'lent' && SERVING.has(slot.state)) this.#end(slot);
   }
 
   /** Takes a connection out of service and destroys it; its place is free when that is done. */
   #end(slot: Slot<C>): void {
-    if (slot.state === 'idle') this.#idle.remove(slot);
+    if (slot.state === 'idle') this.#idle.list.remove(slot);
     this.slots.condemn(slot);
+    if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
     const pending = this.connector.destroy(slot.connection as C);
     slot.connection = undefined;
     if (pending === undefined) this.#gone(slot);
@@ -254,24 +384,5 @@ export class Stock<C> {
     this.slots.remove(slot);
     this.counters.destroyed++;
     this.pump();
-  }
-
-  /** What time brings: connections grow old or superfluous, leases become leaks. */
-  #keepUp(): void {
-    const { clock, max, idleTimeout, leakThreshold } = this.#settings;
-    const now = clock.now();
-    const rules = { now, min: this.#min, max, idleTimeout, leakThreshold };
-    const { surplus, leaks, next } = upkeep(this.slots, this.#idle, rules);
-    this.#alarm.set(next, now);
-    for (const slot of leaks) this.#leaked(slot, now);
-    for (const slot of surplus) if (slot.state === 'idle') this.#end(slot);
-    this.pump();
-  }
-
-  #leaked(slot: Slot<C>, now: number): void {
-    const { name, onLeak } = this.#settings;
-    slot.leakReported = true;
-    this.counters.leaks++;
-    reportLeak({ pool: name, heldFor: now - slot.lentAt, stack: stackOf(slot.trace) }, onLeak);
   }
 }

@@ -8,39 +8,32 @@ export interface UpkeepRules {
   readonly min: number;
   readonly max: number;
   readonly idleTimeout: number;
-  readonly leakThreshold: number;
 }
 
 /** What {@link upkeep} found to be done. */
 export interface UpkeepPlan<C> {
   /** Idle connections to destroy. */
   readonly surplus: readonly Slot<C>[];
-  /** Leases that have just become leaks. */
-  readonly leaks: readonly Slot<C>[];
+  /** Idle connections to validate, to keep them alive; the one nobody heard from for longest comes first. */
+  readonly fading: readonly Slot<C>[];
   /** When something will be due next. */
   readonly next: number;
 }
 
 /**
- * Marks the connections that are old enough at `now` as retiring, and finds which idle ones are to go and which leases are held for
- * too long. O(connections).
+ * Marks the connections that are old enough at `now` as retiring, and finds which idle ones are to go or to be kept alive.
+ * O(connections).
  */
 export function upkeep<C>(slots: Slots<C>, idle: LinkedList<Slot<C>>, rules: UpkeepRules): UpkeepPlan<C> {
-  const leaks: Slot<C>[] = [];
   let next = Infinity;
   for (const slot of slots) {
     if (slot.state === 'destroying' || slot.retiring) continue;
     if (slot.retireAt <= rules.now) slots.retire(slot);
     else next = Math.min(next, slot.retireAt);
   }
-  for (const slot of slots) {
-    if (slot.state !== 'lent' || slot.leakReported || Number.isNaN(slot.lentAt)) continue;
-    const leakAt = slot.lentAt + rules.leakThreshold;
-    if (leakAt <= rules.now) leaks.push(slot);
-    else next = Math.min(next, leakAt);
-  }
   const { surplus, next: idleNext } = surplusOf(slots, idle, rules);
-  return { surplus, leaks, next: Math.min(next, idleNext) };
+  const { fading, next: fadingNext } = fadingOf(idle, surplus, rules.now);
+  return { surplus, fading, next: Math.min(next, idleNext, fadingNext) };
 }
 
 function surplusOf<C>(
@@ -65,4 +58,26 @@ function surplusOf<C>(
     }
   }
   return { surplus, next };
+}
+
+function fadingOf<C>(
+  idle: LinkedList<Slot<C>>,
+  surplus: readonly Slot<C>[],
+  now: number,
+): Pick<UpkeepPlan<C>, 'fading' | 'next'> {
+  const leaving = new Set(surplus);
+  const fading: Slot<C>[] = [];
+  let next = Infinity;
+  for (const slot of idle) {
+    if (leaving.has(slot)) continue;
+    const due = heardFrom(slot) + slot.keepaliveAfter;
+    if (due <= now) fading.push(slot);
+    else next = Math.min(next, due);
+  }
+  return { fading: fading.toSorted((a, b) => heardFrom(a) - heardFrom(b)), next };
+}
+
+/** When the connection was last known to work. */
+export function heardFrom(slot: Slot<unknown>): number {
+  return Math.max(slot.idleSince, slot.provenAt);
 }

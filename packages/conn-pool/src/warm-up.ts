@@ -1,18 +1,24 @@
 import { TimeoutError, deadline } from '@perf/core';
 import { closedError } from './errors.ts';
-import type { Settings, WarmUpOptions } from './options.ts';
+import type { Bounds, Settings, WarmUpOptions } from './options.ts';
 
-type WarmUpSettings = Pick<Settings<unknown>, 'name' | 'min' | 'acquireTimeout'>;
+type WarmUpSettings = Pick<Settings<unknown>, 'name' | 'acquireTimeout'>;
+
+/** What {@link WarmUps} look at when they fail. */
+export interface WarmUpSource {
+  readonly bounds: Bounds;
+  readonly lastError: unknown;
+}
 
 /** Those who wait for `min` connections. */
 export class WarmUps {
   readonly #settings: WarmUpSettings;
-  readonly #lastError: () => unknown;
+  readonly #source: WarmUpSource;
   readonly #waiting = new Set<PromiseWithResolvers<void>>();
 
-  constructor(settings: WarmUpSettings, lastError: () => unknown) {
+  constructor(settings: WarmUpSettings, source: WarmUpSource) {
     this.#settings = settings;
-    this.#lastError = lastError;
+    this.#source = source;
   }
 
   async wait({ timeout = this.#settings.acquireTimeout, signal }: WarmUpOptions): Promise<void> {
@@ -36,9 +42,9 @@ export class WarmUps {
   }
 
   #timedOut(timeout: number): TimeoutError {
-    const { name, min } = this.#settings;
-    const cause = this.#lastError();
-    return new TimeoutError(`"${name}" did not have ${min} connections within ${timeout} ms`, {
+    const { name } = this.#settings;
+    const { bounds, lastError: cause } = this.#source;
+    return new TimeoutError(`"${name}" did not have ${bounds.min} connections within ${timeout} ms`, {
       timeout,
       code: 'PERF_CONN_POOL_WARM_UP_TIMEOUT',
       ...(cause === undefined ? {} : { cause }),

@@ -170,6 +170,33 @@ describe('close()', () => {
     expect(await outcome(closed)).toBe('resolved');
   });
 
+  test('leaves nothing behind that would keep the process alive, and neither does an open pool nobody waits for', async () => {
+    vi.useRealTimers();
+    const timers = () => process.getActiveResourcesInfo().filter((each) => /Timeout|Immediate/.test(each)).length;
+    await new Promise((resolve) => setImmediate(resolve));
+    const before = timers();
+    const pool = makePool({
+      min: 2,
+      max: 4,
+      validate: () => true,
+      keepaliveInterval: 1_000,
+      leakThreshold: 60_000,
+      onLeak: () => {},
+    });
+    await pool.warmUp();
+    await pool.use(() => {});
+    const lease = await pool.acquire();
+    peer.down = new Error('down');
+    peer.connections[1]?.lost();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timers()).toBe(before);
+    lease.release();
+    await pool.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(timers()).toBe(before);
+    vi.useFakeTimers();
+  });
+
   test('refuses bad options, and closes nothing then', async () => {
     const pool = makePool();
     await expect(pool.close({ timeout: 0 })).rejects.toThrow('`timeout` must be a positive number of milliseconds');

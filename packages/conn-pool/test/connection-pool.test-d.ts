@@ -13,6 +13,7 @@ test('the connection type follows from create', () => {
   });
   expectTypeOf(pool).toEqualTypeOf<ConnectionPool<{ query: () => number }>>();
   expectTypeOf(pool.acquire()).toEqualTypeOf<Promise<Lease<{ query: () => number }>>>();
+  expectTypeOf(pool.tryAcquire()).toEqualTypeOf<Lease<{ query: () => number }> | undefined>();
   expectTypeOf(pool.use((each) => each.query())).toEqualTypeOf<Promise<number>>();
   expectTypeOf(pool.use(async () => 'x')).toEqualTypeOf<Promise<string>>();
   expectTypeOf(pool.stats()).toEqualTypeOf<Readonly<ConnectionPoolStats>>();

@@ -19,6 +19,18 @@ describe('bad options', () => {
     [{ validateAfterIdle: -1 }, '`validateAfterIdle` must be a positive number of milliseconds or Infinity, got -1'],
     [{ order: 'random' }, "`order` must be one of 'lifo', 'fifo', got \"random\""],
     [{ clock: {} }, '`clock` must be an object with a method `now`, got an object'],
+    [{ min: NaN }, '`min` must be a non-negative integer, got NaN'],
+    [{ max: NaN }, '`max` must be a positive integer, got NaN'],
+    [{ maxUses: 0 }, '`maxUses` must be a positive integer or Infinity, got 0'],
+    [{ maxUses: 1.5 }, '`maxUses` must be a positive integer or Infinity, got 1.5'],
+    [
+      { onCreateError: 'reject' },
+      "`onCreateError` must be one of 'retry', 'reject-head', 'reject-all', got \"reject\"",
+    ],
+    [{ keepaliveInterval: 0 }, '`keepaliveInterval` must be a positive number of milliseconds or Infinity, got 0'],
+    [{ keepaliveInterval: 1_000 }, '`keepaliveInterval` needs `validate`, got undefined'],
+    [{ isFailover: 'ECONNRESET' }, '`isFailover` must be a function, got "ECONNRESET"'],
+    [{ durationMetric: '' }, '`durationMetric` must be a non-empty string, got ""'],
     [{ name: '' }, '`name` must be a non-empty string, got ""'],
     [{ maxSize: 3 }, 'ConnectionPool has no option `maxSize`'],
   ])('%o are refused by name and value', (options, message) => {
@@ -44,6 +56,20 @@ describe('bad options', () => {
     expect(pool.stats()).toMatchObject({ waiting: 0, inUse: 0, created: 0 });
     await pool.close();
   });
+});
+
+test.each([undefined, null, 5, [good]])('%o is no options object', (options) => {
+  expect(() => new ConnectionPool(options as never)).toThrow('ConnectionPool takes an options object');
+});
+
+test('acquire() is refused in the tick of close(), and who came before is served', async () => {
+  const pool = new ConnectionPool(good);
+  const before = pool.acquire();
+  const closed = pool.close();
+  await expect(pool.acquire()).rejects.toMatchObject({ code: 'PERF_CONN_POOL_CLOSED', name: 'ClosedError' });
+  (await before).release();
+  await closed;
+  await expect(pool.acquire()).rejects.toMatchObject({ code: 'PERF_CONN_POOL_CLOSED' });
 });
 
 test('options left undefined have their defaults, and the object is not changed', async () => {

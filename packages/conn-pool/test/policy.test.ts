@@ -7,8 +7,11 @@ import { createsToStart } from '../src/sizing.ts';
 describe('the wait after a failure', () => {
   test.each([
     [1, 1, 10],
-    [2, 1, 20],
-    [4, 0.5, 40],
+    [2, 1, 30],
+    [4, 0.5, 135],
+    [5, 1, 810],
+    [6, 0, 750],
+    [7, 0, 1_500],
     [10, 1, MAX_RETRY_DELAY],
     [5_000, 1, MAX_RETRY_DELAY],
     [3, 0, 0],

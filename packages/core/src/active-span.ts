@@ -6,10 +6,14 @@ import { otelGlobal } from './otel-global.ts';
 const SPAN: unique symbol = Symbol.for('OpenTelemetry Context Key SPAN');
 
 /**
- * Identifies the caller's active span, to link another span to it; `undefined` without an SDK or a span.
+ * The caller's active span, to link it to another; `undefined` without an SDK or a span.
  * It reads what `trace.getActiveSpan()` of the API package reads, which is an optional peer and not to be imported.
  */
+export function activeSpan(): Span | undefined {
+  return otelGlobal()?.context?.active().getValue(SPAN) as Span | undefined;
+}
+
+/** Identifies the caller's active span, to link another span to it; `undefined` without an SDK or a span. */
 export function activeSpanContext(): SpanContext | undefined {
-  const span = otelGlobal()?.context?.active().getValue(SPAN) as Span | undefined;
-  return span?.spanContext();
+  return activeSpan()?.spanContext();
 }

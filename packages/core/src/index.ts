@@ -1,6 +1,6 @@
 export { AbortGroups } from './abort-groups.ts';
 export { abortable } from './abortable.ts';
-export { activeSpanContext } from './active-span.ts';
+export { activeSpan, activeSpanContext } from './active-span.ts';
 export { type CgroupFolder, type ReadFile, cgroupFolders } from './cgroup-folders.ts';
 export {
   checkBoolean,

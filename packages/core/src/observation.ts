@@ -26,10 +26,16 @@ export class Observation<Owner extends object, Name extends string> {
     this.#read = read;
   }
 
-  /** Leaves the meter of before, and reports to `meter` from now on. */
+  /** Leaves the meter of before, and reports to `meter` from now on. An SDK that throws leaves a gap in the metrics, nothing else. */
   bind(meter: Meter | undefined): void {
-    this.#unbind?.();
-    this.#unbind = meter && this.#bindTo(meter);
+    const unbind = this.#unbind;
+    this.#unbind = undefined;
+    try {
+      unbind?.();
+    } catch {}
+    try {
+      this.#unbind = meter && this.#bindTo(meter);
+    } catch {}
   }
 
   #bindTo(meter: Meter): () => void {

@@ -1,4 +1,4 @@
-import { context, metrics, trace } from '@opentelemetry/api';
+import { type Meter, context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -119,6 +119,21 @@ describe('LazyMeter', () => {
     });
     meter.observe(component, { size: { kind: 'gauge' } }, (it, observe) => observe('size', it.size));
     expect(await sdk.read()).toEqual({ size: [3] });
+  });
+
+  test('an SDK that throws when instruments come or go hurts nobody', () => {
+    const failing = new Proxy({} as Meter, {
+      get: () => () => {
+        throw new Error('not today');
+      },
+    });
+    metrics.setGlobalMeterProvider({ getMeter: () => failing });
+    const component = new Component();
+    const stop = new LazyMeter('scope').observe(component, { size: { kind: 'gauge' } }, (it, observe) =>
+      observe('size', it.size),
+    );
+    expect(stop).not.toThrow();
+    expect(stop).not.toThrow();
   });
 
   test('does not keep a forgotten component alive', async () => {

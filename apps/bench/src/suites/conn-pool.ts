@@ -1,100 +1,64 @@
-import { ConnectionPool } from '@perf/conn-pool';
-import { createPool } from 'generic-pool';
-import { Pool as Tarn } from 'tarn';
 import type { Comparison, Contender } from '../comparison.ts';
+import { OURS, PATIENT, POOLS, type Resource } from '../conn-pools/contenders.ts';
 
 const MAX = 10;
 const ACQUIRE_TIMEOUT = 30_000;
 
-interface Resource {
-  uses: number;
-}
-
-interface AnyPool {
-  readonly name: string;
-  readonly ours?: boolean;
-  /** Takes a resource, counts a use, gives it back. */
-  use(): Promise<number>;
-  close(): unknown;
-}
-
-const create = (): Promise<Resource> => Promise.resolve({ uses: 0 });
-const destroy = (): Promise<void> => Promise.resolve();
-
-function ours(): AnyPool {
-  const pool = new ConnectionPool<Resource>({ create, destroy, max: MAX, acquireTimeout: ACQUIRE_TIMEOUT });
-  return {
-    name: '@perf/conn-pool',
-    ours: true,
-    use: async () => {
-      const lease = await pool.acquire();
-      lease.connection.uses++;
-      lease.release();
-      return 1;
-    },
-    close: () => pool.close(),
-  };
-}
-
-function genericPool(): AnyPool {
-  const pool = createPool<Resource>({ create, destroy }, { max: MAX, acquireTimeoutMillis: ACQUIRE_TIMEOUT });
-  return {
-    name: 'generic-pool',
-    use: async () => {
-      const resource = await pool.acquire();
-      resource.uses++;
-      await pool.release(resource);
-      return 1;
-    },
-    close: async () => {
-      await pool.drain();
-      await pool.clear();
-    },
-  };
-}
-
-function tarn(): AnyPool {
-  const pool = new Tarn<Resource>({
-    create,
-    destroy: () => {},
-    min: 0,
-    max: MAX,
-    acquireTimeoutMillis: ACQUIRE_TIMEOUT,
-  });
-  return {
-    name: 'tarn',
-    use: async () => {
-      const resource = await pool.acquire().promise;
-      resource.uses++;
-      pool.release(resource);
-      return 1;
-    },
-    close: () => pool.destroy(),
-  };
-}
-
 /** `workers` loops that acquire and release as fast as they can, on 10 resources. */
-function contended(workers: number): Contender[] {
-  return [ours(), genericPool(), tarn()].map((pool) => ({
-    name: pool.name,
-    ours: pool.ours === true,
-    run: async (iterations) => {
-      const share = Math.ceil(iterations / workers);
-      const loop = async (): Promise<number> => {
-        let done = 0;
-        for (let i = 0; i < share; i++) done += await pool.use();
-        return done;
+async function contended(
+  workers: number,
+  names: readonly string[],
+  timeout: { acquireTimeout?: number },
+): Promise<Contender[]> {
+  return Promise.all(
+    names.map(async (name): Promise<Contender> => {
+      let created = 0;
+      const create = (): Promise<Resource> => {
+        created++;
+        return Promise.resolve({ uses: 0 });
       };
-      const counts = await Promise.all(Array.from({ length: workers }, loop));
-      return counts.reduce((sum, count) => sum + count, 0);
-    },
-    close: () => pool.close(),
-  }));
+      const pool = POOLS[name]?.({ max: MAX, min: 0, create, ...timeout });
+      if (pool === undefined) throw new Error(`there is no pool "${name}"`);
+      // All there before anything is measured.
+      const first = await Promise.all(Array.from({ length: MAX }, () => pool.acquire()));
+      for (const held of first) pool.release(held);
+      return {
+        name,
+        ours: name === OURS,
+        run: async (iterations) => {
+          const share = Math.ceil(iterations / workers);
+          const loop = async (): Promise<number> => {
+            for (let i = 0; i < share; i++) {
+              const held = await pool.acquire();
+              pool.resourceOf(held).uses++;
+              pool.release(held);
+            }
+            return share;
+          };
+          const counts = await Promise.all(Array.from({ length: workers }, loop));
+          if (created > MAX) throw new Error(`${name} has created ${created} resources instead of ${MAX}`);
+          return counts.reduce((sum, count) => sum + count, 0);
+        },
+        close: () => pool.close(),
+      };
+    }),
+  );
 }
 
-export const connPool: readonly Comparison[] = [1, 10, 100, 1_000].map((workers) => ({
+const WORKERS = [1, 10, 100, 1_000] as const;
+
+const withTimeout: readonly Comparison[] = WORKERS.map((workers) => ({
   package: 'conn-pool',
   title: `acquire and release, 10 resources, ${workers.toLocaleString('en')} at a time, acquire timeout set`,
   unit: 'acquire and release',
-  contenders: () => contended(workers),
+  contenders: () => contended(workers, Object.keys(POOLS), { acquireTimeout: ACQUIRE_TIMEOUT }),
 }));
+
+const withoutTimeout: readonly Comparison[] = WORKERS.map((workers) => ({
+  package: 'conn-pool',
+  title: `acquire and release, 10 resources, ${workers.toLocaleString('en')} at a time, no acquire timeout`,
+  unit: 'acquire and release',
+  contenders: () => contended(workers, PATIENT, {}),
+}));
+
+export const connPool: readonly Comparison[] = [...withTimeout, ...withoutTimeout];

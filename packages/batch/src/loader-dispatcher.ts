@@ -1,0 +1,216 @@
+import { AsyncResource } from 'node:async_hooks';
+import { startTimer } from '@perf/core';
+import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
+import { BatchTimeoutError } from './errors.ts';
+import { LinkedQueue } from './linked-queue.ts';
+import type { AbortableLoad } from './loader-abortable-load.ts';
+import { LoaderAborts } from './loader-aborts.ts';
+import { isPromiseLike, noPromise, threwSynchronously } from './loader-answer.ts';
+import { LoaderBatch } from './loader-batch.ts';
+import type { LoaderCache } from './loader-cache.ts';
+import { LoaderCall } from './loader-call.ts';
+import { LoaderCounts } from './loader-counts.ts';
+import { LoaderOutcomes } from './loader-outcomes.ts';
+import { type LoaderTelemetry, loaderTelemetry } from './loader-telemetry.ts';
+import { atTickEnd } from './tick-end.ts';
+
+/** What a {@link LoaderDispatcher} needs of its loader. */
+export interface LoaderParts<K, V, C> {
+  readonly settings: DataLoaderSettings<K, V, C>;
+  /** Absent when nothing is to be cached. */
+  readonly cache: LoaderCache<V, C> | undefined;
+  /** Names it in errors, metrics and spans. */
+  readonly label: string;
+  readonly load: (keys: readonly K[], context: BatchLoadContext) => unknown;
+  readonly schedule: (callback: () => void) => void;
+}
+
+/** Opens batches, loads them when they are due and a slot is free, and counts. */
+export class LoaderDispatcher<K, V, C> {
+  readonly counts: LoaderCounts = new LoaderCounts();
+  readonly telemetry: LoaderTelemetry = loaderTelemetry();
+  /** The batch that takes keys, unless it is full. */
+  #open: LoaderBatch<K, V, C> | undefined = undefined;
+  readonly #outcomes: LoaderOutcomes<K, V, C>;
+  readonly #parts: LoaderParts<K, V, C>;
+  readonly #maxBatchSize: number;
+  readonly #withCacheKeys: boolean;
+  readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
+  /**
+   * The async context the loader was made in, to call the batch function in. A resource, as that costs a hundredth of `AsyncLocalStorage.snapshot()`:
+   * services make loaders for each request.
+   */
+  #context: AsyncResource | undefined = new AsyncResource('PerfDataLoader', { requireManualDestroy: true });
+  #toCountHits = false;
+
+  constructor(parts: LoaderParts<K, V, C>) {
+    this.#parts = parts;
+    this.#outcomes = new LoaderOutcomes(parts.cache, this.counts);
+    const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
+    this.#maxBatchSize = maxBatchSize;
+    this.#withCacheKeys = cacheMap !== null && cacheKeyFn !== undefined;
+  }
+
+  get open(): LoaderBatch<K, V, C> | undefined {
+    return this.#open;
+  }
+
+  /** Set once a load has been made that can be aborted. */
+  get aborts(): LoaderAborts<K, V, C> | undefined {
+    return this.#outcomes.aborts;
+  }
+
+  needAborts(): LoaderAborts<K, V, C> {
+    return (this.#outcomes.aborts ??= new LoaderAborts((load, reason) => this.#desert(load, reason)));
+  }
+
+  /** The batch to add to. When it is not `scheduled`, `schedule` must follow: a scheduler may call back at once. */
+  current(): LoaderBatch<K, V, C> {
+    const open = this.#open;
+    if (open !== undefined && open.size < this.#maxBatchSize) return open;
+    return (this.#open = new LoaderBatch(this.#withCacheKeys, this.telemetry.tracing));
+  }
+
+  schedule(batch: LoaderBatch<K, V, C>): void {
+    batch.scheduled = true;
+    // Forgotten when it is due: a scheduler may keep the callback.
+    let waiting: LoaderBatch<K, V, C> | undefined = batch;
+    try {
+      this.#parts.schedule(() => {
+        const due = waiting;
+        waiting = undefined;
+        if (due !== undefined) this.#enqueue(due);
+      });
+    } catch (error) {
+      if (waiting === undefined) return;
+      // Nothing would load it any more.
+      waiting = undefined;
+      this.#close(batch);
+      this.#outcomes.fail(batch, error);
+    }
+  }
+
+  /** Makes it an example of what loaders look like at work, that holds on to nothing: its context was that of some request. */
+  pose(): void {
+    this.current().call = new LoaderCall();
+    this.#context = undefined;
+  }
+
+  /** A hit that opened no batch is counted at the end of the tick, if somebody listens. */
+  countHit(): void {
+    if (this.#toCountHits || !this.telemetry.metering) return;
+    this.#toCountHits = true;
+    atTickEnd(() => {
+      this.#toCountHits = false;
+      this.telemetry.count(this.#parts.label, this.counts);
+    });
+  }
+
+  #enqueue(batch: LoaderBatch<K, V, C>): void {
+    if (batch.size === 0) {
+      this.#close(batch);
+      batch.succeed([], false);
+      this.telemetry.count(this.#parts.label, this.counts);
+      return;
+    }
+    batch.queued = true;
+    this.#due.push(batch);
+    this.#report(batch, batch.size);
+    this.#startDue();
+  }
+
+  #startDue(): void {
+    while (this.counts.inFlight < this.#parts.settings.maxConcurrency) {
+      const batch = this.#due.shift();
+      if (batch === undefined) return;
+      this.#close(batch);
+      this.#start(batch);
+    }
+  }
+
+  #close(batch: LoaderBatch<K, V, C>): void {
+    batch.queued = false;
+    if (this.#open === batch) this.#open = undefined;
+  }
+
+  #start(batch: LoaderBatch<K, V, C>): void {
+    this.counts.inFlight++;
+    this.counts.batches++;
+    batch.closeGaps();
+    batch.call = new LoaderCall();
+    this.#report(batch, batch.size);
+    const load = (): Promise<unknown> => this.#load(batch);
+    const answer = this.#context === undefined ? load() : this.#context.runInAsyncScope(load);
+    answer.then(
+      (values) => {
+        if (!batch.settled) this.#outcomes.deliver(batch, values);
+        this.#end(batch);
+      },
+      (error: unknown) => {
+        if (!batch.settled) this.#outcomes.fail(batch, error);
+        this.#end(batch);
+      },
+    );
+  }
+
+  #load(batch: LoaderBatch<K, V, C>): Promise<unknown> {
+    if (!this.telemetry.active) return this.#call(batch);
+    const { size, callers } = batch;
+    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#call(batch));
+  }
+
+  /** Calls the batch function. Rejects when it does not give a promise, or when its time is up. */
+  #call({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
+    let answer: Promise<unknown>;
+    try {
+      const given = this.#parts.load(Object.freeze(keys) as K[], call as LoaderCall);
+      if (!isPromiseLike(given)) return Promise.reject(noPromise(given));
+      answer = Promise.resolve(given);
+    } catch (error) {
+      return Promise.reject(threwSynchronously(error));
+    }
+    const { timeout } = this.#parts.settings;
+    if (timeout === Infinity) return answer;
+    return new Promise((resolve, reject) => {
+      const timer = startTimer(() => {
+        const error = new BatchTimeoutError({ group: this.#parts.label, size: keys.length, attempt: 1 }, timeout);
+        // Before the abort: what the batch function throws on it must not win over the reason.
+        reject(error);
+        LoaderCall.abort(call as LoaderCall, error);
+      }, timeout);
+      answer.then(resolve, reject).finally(() => timer.cancel());
+    });
+  }
+
+  #end(batch: LoaderBatch<K, V, C>): void {
+    this.counts.inFlight--;
+    this.#report(batch, 0);
+    this.telemetry.count(this.#parts.label, this.counts);
+    // Not at once: what the callers load next is to go along.
+    if (this.#due.size > 0) atTickEnd(() => this.#startDue());
+  }
+
+  /** Nobody waits for `load` any more. */
+  #desert(load: AbortableLoad<K, V, C>, reason: unknown): void {
+    const { batch } = load;
+    if (batch.call !== undefined) {
+      if (--batch.size === 0) this.#outcomes.abandon(batch, reason);
+      return;
+    }
+    this.counts.withdrawn++;
+    this.#parts.cache?.evict(load.cacheKey, load.promise);
+    batch.remove(load.promise);
+    this.#outcomes.reject(load, reason);
+    if (!batch.queued) return;
+    this.#report(batch, batch.size);
+    if (batch.size > 0) return;
+    // Its hits need no slot.
+    this.#due.remove(batch);
+    this.#close(batch);
+    batch.succeed([], false);
+  }
+
+  #report(batch: LoaderBatch<K, V, C>, pending: number): void {
+    batch.reported = this.telemetry.countPending(this.#parts.label, pending, batch.reported);
+  }
+}

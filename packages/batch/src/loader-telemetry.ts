@@ -1,0 +1,139 @@
+import type { Link, Meter, MetricOptions, UpDownCounter } from '@opentelemetry/api';
+import {
+  type LazyCounter,
+  type LazyHistogram,
+  LazyMeter,
+  LazyTracer,
+  activeSpanContext,
+  systemClock,
+} from '@perf/core';
+import type { LoaderCounts } from './loader-counts.ts';
+
+const SCOPE = '@perf/batch';
+
+const DURATION: MetricOptions = {
+  unit: 's',
+  description: 'Time a batch took to load',
+  advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+};
+
+const SIZE: MetricOptions = {
+  unit: '{key}',
+  description: 'Keys in a batch',
+  advice: { explicitBucketBoundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000] },
+};
+
+/** What telemetry is told of a batch. */
+export interface LoadedBatch {
+  readonly name: string;
+  readonly size: number;
+  readonly callers: Map<string, Link> | undefined;
+}
+
+let shared: LoaderTelemetry | undefined;
+
+/** One for all loaders: services make new ones for each request. */
+export function loaderTelemetry(): LoaderTelemetry {
+  return (shared ??= new LoaderTelemetry());
+}
+
+/** Metrics and spans of the loaders, by their names. What they cost without an SDK is paid once a batch. */
+export class LoaderTelemetry {
+  readonly #meter: LazyMeter = new LazyMeter(SCOPE);
+  readonly #tracer: LazyTracer = new LazyTracer(SCOPE);
+  readonly #duration: LazyHistogram = this.#meter.histogram('perf.batch.load.duration', DURATION);
+  readonly #size: LazyHistogram = this.#meter.histogram('perf.batch.load.size', SIZE);
+  readonly #loads: LazyCounter = this.#meter.counter('perf.batch.loads', {
+    unit: '{load}',
+    description: 'Loads, by whether their promise was there already',
+  });
+  readonly #errors: LazyCounter = this.#meter.counter('perf.batch.load.errors', {
+    unit: '{key}',
+    description: 'Keys that could not be loaded',
+  });
+  #pending: { readonly meter: Meter; readonly counter: UpDownCounter } | undefined = undefined;
+
+  /** Whether an SDK listens. */
+  get active(): boolean {
+    return this.tracing || this.metering;
+  }
+
+  /** Whether somebody traces. */
+  get tracing(): boolean {
+    return listens(this.#tracer);
+  }
+
+  get metering(): boolean {
+    return listens(this.#meter);
+  }
+
+  /** Notes the span a load is made in, to link its batch to. */
+  addCaller(callers: Map<string, Link>): void {
+    attempt(() => {
+      const context = activeSpanContext();
+      if (context !== undefined) callers.set(context.spanId, { context });
+    });
+  }
+
+  /** Adds what came since the last time. */
+  count(name: string, { hits, misses, errors, reported }: LoaderCounts): void {
+    if (!this.metering) return;
+    const { ...before } = reported;
+    Object.assign(reported, { hits, misses, errors });
+    attempt(() => {
+      this.#loads.add(hits - before.hits, { 'perf.batch.name': name, 'perf.batch.hit': true });
+      this.#loads.add(misses - before.misses, { 'perf.batch.name': name, 'perf.batch.hit': false });
+      this.#errors.add(errors - before.errors, { 'perf.batch.name': name });
+    });
+  }
+
+  /** Counts `size` keys of a batch as pending, of which `reported` are counted already. Returns how many are now. */
+  countPending(name: string, size: number, reported: number): number {
+    if (size === reported || !this.metering) return reported;
+    const meter = this.#meter.current() as Meter;
+    attempt(() => {
+      if (this.#pending?.meter !== meter) {
+        const options = { unit: '{key}', description: 'Keys that wait to be loaded or are being loaded' };
+        this.#pending = { meter, counter: meter.createUpDownCounter('perf.batch.load.pending', options) };
+      }
+      this.#pending.counter.add(size - reported, { 'perf.batch.name': name });
+    });
+    return size;
+  }
+
+  /** Runs the loading of a batch in a span that links to those its loads were made in, and records its size and duration. */
+  batch(batch: LoadedBatch, run: () => Promise<unknown>): Promise<unknown> {
+    const { name, size, callers } = batch;
+    const start = systemClock.now();
+    let answer: Promise<unknown> | undefined;
+    // A tracer that throws must not cost the batch: what it is given is `answer`, what it makes of it is dropped.
+    attempt(() => {
+      const attributes = { 'perf.batch.name': name, 'perf.batch.size': size };
+      const links = [...(callers?.values() ?? [])];
+      const spanned = this.#tracer.span('perf.batch.load', { attributes, links }, () => (answer = run()));
+      spanned.catch(() => {});
+    });
+    answer ??= run();
+    const record = (): void => {
+      this.#size.record(size, { 'perf.batch.name': name });
+      this.#duration.record((systemClock.now() - start) / 1000, { 'perf.batch.name': name });
+    };
+    answer.then(record, record).catch(() => {});
+    return answer;
+  }
+}
+
+function listens(instrument: LazyMeter | LazyTracer): boolean {
+  try {
+    return instrument.current() !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** A broken SDK never hurts a load. */
+function attempt(report: () => void): void {
+  try {
+    report();
+  } catch {}
+}
