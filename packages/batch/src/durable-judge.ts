@@ -1,7 +1,7 @@
 import type { DurableOutcome } from './durable-outcomes.ts';
 import type { DurablePending } from './durable-pending.ts';
 import type { DurableRetryPolicy } from './durable-worker-options.ts';
-import { fullJitter } from './retry-policy.ts';
+import { askedBy, fullJitter } from './retry-policy.ts';
 
 /** What becomes of an operation after a call. */
 export type Verdict =
@@ -50,7 +50,7 @@ function judgeOne<Op>(outcome: DurableOutcome, { pending, policy, random, late, 
   if (invalid || late) return { kind: 'dead', error };
   const { attempt, cap } = pending;
   if (attempt < policy.attempts && isRetryable(error, pending.op, policy)) {
-    return { kind: 'again', wait: fullJitter(attempt, policy, random()), cap };
+    return { kind: 'again', wait: Math.max(fullJitter(attempt, policy, random()), askedBy(error, policy)), cap };
   }
   if (!whole || size === 1) return { kind: 'dead', error };
   return { kind: 'again', wait: 0, cap: Math.ceil(size / 2) };

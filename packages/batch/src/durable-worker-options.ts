@@ -15,6 +15,7 @@ import {
   optionalFunction,
   queueSettings,
 } from './durable-options.ts';
+import { askedWait, mayPass } from './failure-signs.ts';
 
 /** What `execute` of a {@link durableWorker} is told about the batch it is given. */
 export interface DurableBatchContext {
@@ -45,8 +46,10 @@ export interface DurableRetryOptions<Op> {
   readonly baseDelay?: number | undefined;
   /** Upper bound of any wait, in milliseconds. @default 10_000 */
   readonly maxDelay?: number | undefined;
-  /** Whether a failure is worth another try: what `execute` returned for the operation or threw for the batch. A throw counts as no. @default every failure is */
+  /** Whether a failure is worth another try: what `execute` returned for the operation or threw for the batch. A throw counts as no. @default every failure is, as for a `Batcher`, unless its error says `retryable: false` or has a `status` or `statusCode` of 4xx other than 408, 425 and 429 */
   readonly isRetryable?: ((error: unknown, op: Op) => boolean) | undefined;
+  /** How long the store asks to wait, in milliseconds, told by the error; the wait is no shorter, and may be longer than `maxDelay`. @default what a number `error.retryAfter` says */
+  readonly retryAfter?: ((error: unknown) => number | undefined) | undefined;
 }
 
 /** Options of {@link durableWorker}. */
@@ -87,6 +90,7 @@ export interface DurableRetryPolicy<Op> {
   readonly baseDelay: number;
   readonly maxDelay: number;
   readonly isRetryable: (error: unknown, op: Op) => boolean;
+  readonly retryAfter: (error: unknown) => number | undefined;
 }
 
 export type DurableWorkerSettings<Op, R> = QueueSettings & {
@@ -140,12 +144,14 @@ export function durableWorkerSettings<Op, R>(options: DurableWorkerOptions<Op, R
 }
 
 function retrySettings<Op>(options: DurableRetryOptions<Op>): DurableRetryPolicy<Op> {
-  checkOptions('`retry`', options, ['attempts', 'baseDelay', 'maxDelay', 'isRetryable']);
-  const { attempts = 3, baseDelay = 100, maxDelay = 10_000, isRetryable = () => true } = options;
+  checkOptions('`retry`', options, ['attempts', 'baseDelay', 'maxDelay', 'isRetryable', 'retryAfter']);
+  const { attempts = 3, baseDelay = 100, maxDelay = 10_000, isRetryable = mayPass } = options;
+  const { retryAfter = askedWait } = options;
   return {
     attempts: checkPositiveInteger('retry.attempts', attempts),
     baseDelay: checkRange('retry.baseDelay', baseDelay, ANY_DELAY),
     maxDelay: checkRange('retry.maxDelay', maxDelay, ANY_DELAY),
     isRetryable: checkFunction('retry.isRetryable', isRetryable),
+    retryAfter: checkFunction('retry.retryAfter', retryAfter),
   };
 }

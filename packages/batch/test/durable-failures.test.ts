@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type DeadLetter, DurableFailedError } from '../src/bullmq.ts';
+import { byKey } from '../src/index.ts';
 import { type Op, TestQueue, until } from './durable/queue.ts';
 
 const queue = new TestQueue();
@@ -144,6 +145,33 @@ describe('failed operations', () => {
     await expect(batcher.add({ value: 1 })).rejects.toMatchObject({ attempts: 1 });
     await expect(batcher.add({ value: 2 })).rejects.toMatchObject({ attempts: 1 });
     expect(calls).toBe(2);
+  });
+
+  test('wait as long as the store asks, and are not tried again when it says so', async () => {
+    const times: number[] = [];
+    queue.worker(
+      (ops) =>
+        ops.map(({ value }) => {
+          if (value === 1) return Object.assign(new Error('gone'), { status: 404 });
+          times.push(performance.now());
+          return times.length === 1 ? Object.assign(new Error('busy'), { retryAfter: 60 }) : value;
+        }),
+      { partitions: 1, retry: FAST },
+    );
+    const batcher = queue.batcher({ partitions: 1 });
+    await expect(batcher.add({ value: 1 })).rejects.toMatchObject({ attempts: 1, cause: { message: 'gone' } });
+    expect(await batcher.add({ value: 2 })).toBe(2);
+    // Timers may be early by a fraction of a millisecond.
+    expect((times[1] ?? 0) - (times[0] ?? 0)).toBeGreaterThan(58);
+  });
+
+  test('adapters for other shapes of answers go here too', async () => {
+    const execute = byKey({
+      execute: async (ops: readonly Op[]) => new Map(ops.map(({ value }) => [value, value * 2])),
+      keyOf: (op: Op) => op.value,
+    });
+    queue.worker(execute);
+    expect(await queue.batcher().add({ value: 2 })).toBe(4);
   });
 
   test('of a batch that fails as a whole are only those to blame', async () => {
