@@ -5,6 +5,7 @@ import { DurableClosedError, DurableLockLostError } from './durable-errors.ts';
 import { isJobData } from './durable-job.ts';
 import { keepTrying } from './durable-keep-trying.ts';
 import { DurableKeys } from './durable-keys.ts';
+import { returnOrphans } from './durable-orphans.ts';
 import { closeQueues, openQueues } from './durable-queues.ts';
 import { DurableTelemetry } from './durable-telemetry.ts';
 import { DurableTurn } from './durable-turn.ts';
@@ -123,6 +124,24 @@ export class DurableWorker<Op, R> implements Closeable {
       return worker;
     });
     for (const worker of this.#workers) void this.#keepRunning(worker);
+    this.#link.whenBack(() => this.#returnOrphans());
+  }
+
+  #returnOrphans(): void {
+    for (const [partition, worker] of this.#workers.entries()) {
+      const search = {
+        redis: this.#link.redis,
+        keys: this.#keys,
+        partition,
+        queue: this.#queues[partition] as Queue,
+        worker,
+        isUnderWay: (job: string) => this.#turns.has(job),
+        signal: this.#closing.signal,
+      };
+      returnOrphans(search).catch((error: unknown) => {
+        if (!this.closed) this.#settings.onError(error);
+      });
+    }
   }
 
   /** A worker that stopped would leave its partition to the others, or to nobody. */

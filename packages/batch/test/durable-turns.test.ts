@@ -115,6 +115,37 @@ describe('a worker that loses its turn', () => {
   });
 });
 
+describe('a worker whose connection breaks while it takes a job', () => {
+  test('gives the job back that it does not know to be its own', async () => {
+    const entered = Promise.withResolvers<void>();
+    const open = Promise.withResolvers<void>();
+    const redis = new Redis(queue.server.url);
+    const base = `bull:${queue.name}-0`;
+    queue.worker(
+      async (ops) => {
+        entered.resolve();
+        await open.promise;
+        return values(ops);
+      },
+      // Nobody is taken for dead within the time of the test.
+      { ...ONE, lockDuration: 600_000 },
+    );
+    const batcher = queue.batcher(ONE);
+    const first = batcher.add({ value: 1 });
+    await entered.promise;
+    const key = await batcher.enqueue({ value: 2 });
+    const token = String(await redis.get(`${base}:${await redis.lindex(`${base}:active`, 0)}:lock`));
+    // As if Redis had given it the next job, and the answer had been lost.
+    const orphan = await redis.lmove(`${base}:wait`, `${base}:active`, 'RIGHT', 'LEFT');
+    await redis.set(`${base}:${orphan}:lock`, token.replace(/\d+$/, '999'), 'PX', 600_000);
+    open.resolve();
+    expect(await first).toBe(1);
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    expect(await batcher.result(key)).toBe(2);
+    redis.disconnect();
+  });
+});
+
 describe('a worker that closes', () => {
   test('ends its call, and leaves the rest to the next one at once and in order', async () => {
     const done: number[] = [];
