@@ -74,6 +74,7 @@ export function drawHistory(random: () => number): History {
   ];
   const timeout = often(0.2) ? oneOf(4, 9) : Infinity;
   const spread = oneOf(0, 4, 20);
+  const share = often(0.5);
   const count = 1 + upTo(oneOf(3, 8, 8, 24));
   const added = (): Op['added'] => {
     if (often(0.9)) return { at: 1 + upTo(spread) };
@@ -81,7 +82,7 @@ export function drawHistory(random: () => number): History {
   };
   const draw = (_: unknown, id: number): Op => ({
     id,
-    kind: oneOf('read', 'write', 'write', 'append', 'append', 'delete'),
+    kind: share && often(0.5) ? 'read' : oneOf('read', 'write', 'write', 'append', 'append', 'delete'),
     key: oneOf('a', 'a', 'a', 'b', 'b', 'c', undefined),
     size: upTo(6),
     fates: refusals && often(0.3) ? [oneOf('ok', 'refuse'), oneOf('ok', 'refuse')] : [],
@@ -105,11 +106,11 @@ export function drawHistory(random: () => number): History {
     concurrency: oneOf(1, 1, 2, 3, 4, 8),
     attempts: 1 + upTo(2),
     bisect: often(0.5),
-    share: often(0.5),
+    share,
     timeout,
     maxPending: oneOf(Infinity, Infinity, 1, 2, 4),
     maxPendingBytes: oneOf(Infinity, Infinity, 4, 10),
-    whenFull: oneOf('reject', 'wait', 'wait'),
+    whenFull: oneOf('reject', 'wait', 'wait', 'wait', 'wait'),
     flushAt: often(0.3) ? [upTo(12), upTo(12)] : [],
     closeAt: oneOf(IN_PEACE, IN_PEACE, IN_PEACE, 8),
     closeTimeout: often(0.3) ? 1 + upTo(6) : undefined,
