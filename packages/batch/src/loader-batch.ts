@@ -43,8 +43,11 @@ export class LoaderBatch<K, V, C> implements Link {
   #taken = 0;
   #hasErrors = false;
   #failure: { readonly error: unknown } | undefined = undefined;
-  /** What a load of a cached promise gets in this batch: its own promises as they are, for others one that waits for the gate. Made when first needed. */
+  /** What loads of cached promises get in this batch: its own promises as they are, for others one that waits for the gate. Made when a second is needed. */
   #views: Map<unknown, Promise<V>> | undefined = undefined;
+  /** The first that was no promise of its own, and what that gets: many batches have one hit and nothing else. */
+  #firstHit: unknown = undefined;
+  #firstView: Promise<V> | undefined = undefined;
   /** How many of `promises` are in there. */
   #viewed = 0;
   /** The promises of keys that left. */
@@ -85,6 +88,8 @@ export class LoaderBatch<K, V, C> implements Link {
 
   /** What an earlier load of `cached` got in this batch. O(1), and once more for each key. */
   findView(cached: unknown): Promise<V> | undefined {
+    if (cached === this.#firstHit) return this.#firstView;
+    if (this.#viewed === this.promises.length) return this.#views?.get(cached);
     const views = (this.#views ??= new Map());
     while (this.#viewed < this.promises.length) {
       const promise = this.promises[this.#viewed++] as Promise<V>;
@@ -96,7 +101,12 @@ export class LoaderBatch<K, V, C> implements Link {
   /** A promise like `cached` that waits for this batch, so that what follows on hits and on misses can go in one batch again. */
   addView(cached: PromiseLike<V> | V): Promise<V> {
     const view = this.#gate.then(() => cached);
-    (this.#views ??= new Map()).set(cached, view);
+    if (this.#firstView === undefined) {
+      this.#firstHit = cached;
+      this.#firstView = view;
+    } else {
+      (this.#views ??= new Map()).set(cached, view);
+    }
     return view;
   }
 
@@ -140,7 +150,7 @@ export class LoaderBatch<K, V, C> implements Link {
 
   #end(): void {
     this.settled = true;
-    this.#views = undefined;
+    this.#views = this.#firstHit = this.#firstView = undefined;
     this.#open();
   }
 }

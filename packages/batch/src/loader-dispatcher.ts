@@ -35,7 +35,9 @@ export class LoaderDispatcher<K, V, C> {
   readonly #parts: LoaderParts<K, V, C>;
   readonly #maxBatchSize: number;
   readonly #withCacheKeys: boolean;
-  readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
+  readonly #maxConcurrency: number;
+  /** The batches that wait for a slot. Made when the first has to. */
+  #due: LinkedQueue<LoaderBatch<K, V, C>> | undefined = undefined;
   /**
    * The async context the loader was made in, to call the batch function in. A resource, as that costs a hundredth of `AsyncLocalStorage.snapshot()`:
    * services make loaders for each request.
@@ -46,8 +48,9 @@ export class LoaderDispatcher<K, V, C> {
   constructor(parts: LoaderParts<K, V, C>) {
     this.#parts = parts;
     this.#outcomes = new LoaderOutcomes(parts.cache, this.counts);
-    const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
+    const { maxBatchSize, maxConcurrency, cacheMap, cacheKeyFn } = parts.settings;
     this.#maxBatchSize = maxBatchSize;
+    this.#maxConcurrency = maxConcurrency;
     this.#withCacheKeys = cacheMap !== null && cacheKeyFn !== undefined;
   }
 
@@ -73,6 +76,12 @@ export class LoaderDispatcher<K, V, C> {
 
   schedule(batch: LoaderBatch<K, V, C>): void {
     batch.scheduled = true;
+    if (this.#parts.settings.batchScheduleFn === atTickEnd) atTickEnd(() => this.#enqueue(batch));
+    else this.#scheduleBy(batch);
+  }
+
+  /** Has the program say when the batch is due. */
+  #scheduleBy(batch: LoaderBatch<K, V, C>): void {
     // Forgotten when it is due: a scheduler may keep the callback.
     let waiting: LoaderBatch<K, V, C> | undefined = batch;
     try {
@@ -113,18 +122,22 @@ export class LoaderDispatcher<K, V, C> {
       this.telemetry.count(this.#parts.label, this.counts);
       return;
     }
+    if (this.counts.inFlight < this.#maxConcurrency && this.#due === undefined) {
+      this.#start(batch);
+      return;
+    }
     batch.queued = true;
+    this.#due ??= new LinkedQueue();
     this.#due.push(batch);
     this.#report(batch, batch.size);
     this.#startDue();
   }
 
   #startDue(): void {
-    while (this.counts.inFlight < this.#parts.settings.maxConcurrency) {
+    while (this.#due !== undefined && this.counts.inFlight < this.#maxConcurrency) {
       const batch = this.#due.shift();
-      if (batch === undefined) return;
-      this.#close(batch);
-      this.#start(batch);
+      if (batch !== undefined) this.#start(batch);
+      else this.#due = undefined;
     }
   }
 
@@ -134,12 +147,14 @@ export class LoaderDispatcher<K, V, C> {
   }
 
   #start(batch: LoaderBatch<K, V, C>): void {
+    this.#close(batch);
     this.counts.inFlight++;
     this.counts.batches++;
     batch.closeGaps();
     batch.call = new LoaderCall();
-    this.#report(batch, batch.size);
-    const load = (): Promise<unknown> => this.#load(batch);
+    const watched = this.telemetry.active;
+    if (watched) this.#report(batch, batch.size);
+    const load = (): Promise<unknown> => (watched ? this.#loadWatched(batch) : this.#load(batch));
     const answer = this.#context === undefined ? load() : this.#context.runInAsyncScope(load);
     answer.then(
       (values) => {
@@ -153,14 +168,13 @@ export class LoaderDispatcher<K, V, C> {
     );
   }
 
-  #load(batch: LoaderBatch<K, V, C>): Promise<unknown> {
-    if (!this.telemetry.active) return this.#call(batch);
+  #loadWatched(batch: LoaderBatch<K, V, C>): Promise<unknown> {
     const { size, callers } = batch;
-    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#call(batch));
+    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#load(batch));
   }
 
   /** Calls the batch function. Rejects when it does not give a promise, or when its time is up. */
-  #call({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
+  #load({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
     let answer: Promise<unknown>;
     try {
       const given = this.#parts.load(Object.freeze(keys) as K[], call as LoaderCall);
@@ -184,10 +198,10 @@ export class LoaderDispatcher<K, V, C> {
 
   #end(batch: LoaderBatch<K, V, C>): void {
     this.counts.inFlight--;
-    this.#report(batch, 0);
+    if (batch.reported > 0) this.#report(batch, 0);
     this.telemetry.count(this.#parts.label, this.counts);
     // Not at once: what the callers load next is to go along.
-    if (this.#due.size > 0) atTickEnd(() => this.#startDue());
+    if (this.#due !== undefined) atTickEnd(() => this.#startDue());
   }
 
   /** Nobody waits for `load` any more. */
@@ -205,7 +219,7 @@ export class LoaderDispatcher<K, V, C> {
     this.#report(batch, batch.size);
     if (batch.size > 0) return;
     // Its hits need no slot.
-    this.#due.remove(batch);
+    this.#due?.remove(batch);
     this.#close(batch);
     batch.succeed([], false);
   }

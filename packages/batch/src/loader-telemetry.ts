@@ -76,8 +76,11 @@ export class LoaderTelemetry {
   }
 
   /** Adds what came since the last time. */
-  count(name: string, { hits, misses, errors, reported }: LoaderCounts): void {
-    if (!this.metering) return;
+  count(name: string, counts: LoaderCounts): void {
+    if (this.metering) this.#count(name, counts);
+  }
+
+  #count(name: string, { hits, misses, errors, reported }: LoaderCounts): void {
     const { ...before } = reported;
     Object.assign(reported, { hits, misses, errors });
     attempt(() => {
