@@ -62,7 +62,8 @@ export interface DataLoaderSettings<K, V, C> {
   readonly batchScheduleFn: (callback: () => void) => void;
   /** `undefined` when keys are cached under themselves. */
   readonly cacheKeyFn: ((key: K) => C) | undefined;
-  readonly cacheMap: CacheMap<C, Promise<V>> | null;
+  /** `undefined` for a `Map` of the loader's own, `null` for none. */
+  readonly cacheMap: CacheMap<C, Promise<V>> | null | undefined;
   readonly maxConcurrency: number;
   readonly timeout: number;
   readonly errorTtl: number;
@@ -102,9 +103,8 @@ function checkIsFunction<F>(name: string, value: F): F {
   return value;
 }
 
-function checkCacheMap<C, P>(cacheMap: CacheMap<C, P> | null | undefined): CacheMap<C, P> | null {
-  if (cacheMap === undefined) return new Map<C, P>();
-  if (cacheMap === null) return null;
+function checkCacheMap<C, P>(cacheMap: CacheMap<C, P> | null | undefined): typeof cacheMap {
+  if (cacheMap === undefined || cacheMap === null) return cacheMap;
   const missing = (['get', 'set', 'delete', 'clear'] as const).filter((name) => typeof cacheMap[name] !== 'function');
   if (missing.length > 0) throw new TypeError(`Custom cacheMap missing methods: ${missing.join(', ')}`);
   return cacheMap;

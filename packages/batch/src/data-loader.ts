@@ -2,6 +2,7 @@ import { checkSignal } from '@perf/core';
 import {
   type BatchLoadFn,
   type DataLoaderOptions,
+  type DataLoaderSettings,
   type LoadOptions,
   dataLoaderSettings,
 } from './data-loader-options.ts';
@@ -11,6 +12,9 @@ import { isArrayLike, textOf } from './loader-answer.ts';
 import { LoaderCache } from './loader-cache.ts';
 import type { DataLoaderStats } from './loader-counts.ts';
 import { LoaderDispatcher } from './loader-dispatcher.ts';
+
+/** Of loaders made without options. */
+const DEFAULTS: DataLoaderSettings<any, any, any> = /* @__PURE__ */ dataLoaderSettings({});
 
 /**
  * A loader with a batch, to keep their hidden classes alive: V8 drops those without an instance at a full collection, and all code compiled for
@@ -47,19 +51,19 @@ export class DataLoader<K, V, C = K> {
           `but got: ${textOf(batchLoadFn)}.`,
       );
     }
-    const settings = dataLoaderSettings(options ?? {});
+    const settings = options === undefined ? DEFAULTS : dataLoaderSettings(options ?? {});
     // An empty name is none, as in the `dataloader` package.
     this.name = options?.name || null;
     this.#cache = settings.cacheMap === null ? undefined : new LoaderCache(settings.cacheMap, settings);
     this.#cacheKeyFn = settings.cacheKeyFn;
     this.#hitsWait = settings.cacheHits === 'batch';
-    // Callbacks see the loader as `this`, as they do in the `dataloader` package.
     this.#dispatcher = new LoaderDispatcher({
       settings,
       cache: this.#cache,
       label: this.name ?? 'loader',
-      load: (keys, context) => batchLoadFn.call(this, keys, context),
-      schedule: (callback) => settings.batchScheduleFn.call(this, callback),
+      // Callbacks see the loader as `this`, as they do in the `dataloader` package.
+      loader: this,
+      batchLoadFn,
     });
     if (keeper === undefined) DataLoader.#keepShapes();
   }

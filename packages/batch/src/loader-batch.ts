@@ -158,7 +158,7 @@ export class LoaderBatch<K, V, C> implements Link {
 
   /**
    * The promise jobs of a batch outlive it for a while, in V8's old generation, and keep the batch: what that holds would go there too, and stay until a
-   * full collection. Emptied, a thousand loads at a time promote 1 MB where they promoted 70 MB.
+   * full collection. Emptied, 12,000 batches of 1,000 promote 11 MB, else 711.
    */
   #empty(): void {
     this.#views = this.#firstHit = this.#firstView = undefined;

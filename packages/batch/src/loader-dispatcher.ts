@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { startTimer } from '@perf/core';
-import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
+import type { BatchLoadFn, DataLoaderSettings } from './data-loader-options.ts';
 import { BatchTimeoutError } from './errors.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { AbortableLoad } from './loader-abortable-load.ts';
@@ -21,8 +21,9 @@ export interface LoaderParts<K, V, C> {
   readonly cache: LoaderCache<V, C> | undefined;
   /** Names it in errors, metrics and spans. */
   readonly label: string;
-  readonly load: (keys: readonly K[], context: BatchLoadContext) => unknown;
-  readonly schedule: (callback: () => void) => void;
+  /** What callbacks see as `this`. */
+  readonly loader: object;
+  readonly batchLoadFn: BatchLoadFn<K, V>;
 }
 
 /** Opens batches, loads them when they are due and a slot is free, and counts. */
@@ -82,10 +83,12 @@ export class LoaderDispatcher<K, V, C> {
 
   /** Has the program say when the batch is due. */
   #scheduleBy(batch: LoaderBatch<K, V, C>): void {
+    const { loader, settings } = this.#parts;
+    const { batchScheduleFn } = settings;
     // Forgotten when it is due: a scheduler may keep the callback.
     let waiting: LoaderBatch<K, V, C> | undefined = batch;
     try {
-      this.#parts.schedule(() => {
+      batchScheduleFn.call(loader, () => {
         const due = waiting;
         waiting = undefined;
         if (due !== undefined) this.#enqueue(due);
@@ -177,7 +180,8 @@ export class LoaderDispatcher<K, V, C> {
   #load({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
     let answer: Promise<unknown>;
     try {
-      const given = this.#parts.load(Object.freeze(keys) as K[], call as LoaderCall);
+      const { loader, batchLoadFn } = this.#parts;
+      const given: unknown = batchLoadFn.call(loader, Object.freeze(keys) as K[], call as LoaderCall);
       if (!isPromiseLike(given)) return Promise.reject(noPromise(given));
       answer = Promise.resolve(given);
     } catch (error) {
