@@ -71,8 +71,19 @@ export interface DataLoaderSettings<K, V, C> {
   readonly clock: Clock;
 }
 
+/** Of loaders made without options, as most are. */
+const DEFAULTS: DataLoaderSettings<never, never, never> = /* @__PURE__ */ checked({});
+
+export function dataLoaderSettings<K, V, C>(
+  options: DataLoaderOptions<K, V, C> | null | undefined,
+): DataLoaderSettings<K, V, C> {
+  return options === undefined || options === null
+    ? (DEFAULTS as unknown as DataLoaderSettings<K, V, C>)
+    : checked(options);
+}
+
 /** The messages for options of the `dataloader` package are its own: programs match on them. Unknown options pass, as they do there. */
-export function dataLoaderSettings<K, V, C>(options: DataLoaderOptions<K, V, C>): DataLoaderSettings<K, V, C> {
+function checked<K, V, C>(options: DataLoaderOptions<K, V, C>): DataLoaderSettings<K, V, C> {
   const { batchScheduleFn = atTickEnd, cacheKeyFn } = options;
   const { maxConcurrency = Infinity, timeout = Infinity, errorTtl = Infinity } = options;
   const { cacheHits = 'batch', clock = systemClock } = options;

@@ -2,7 +2,6 @@ import { checkSignal } from '@perf/core';
 import {
   type BatchLoadFn,
   type DataLoaderOptions,
-  type DataLoaderSettings,
   type LoadOptions,
   dataLoaderSettings,
 } from './data-loader-options.ts';
@@ -12,9 +11,6 @@ import { isArrayLike, textOf } from './loader-answer.ts';
 import { LoaderCache } from './loader-cache.ts';
 import type { DataLoaderStats } from './loader-counts.ts';
 import { LoaderDispatcher } from './loader-dispatcher.ts';
-
-/** Of loaders made without options. */
-const DEFAULTS: DataLoaderSettings<any, any, any> = /* @__PURE__ */ dataLoaderSettings({});
 
 /**
  * A loader with a batch, to keep their hidden classes alive: V8 drops those without an instance at a full collection, and all code compiled for
@@ -51,7 +47,7 @@ export class DataLoader<K, V, C = K> {
           `but got: ${textOf(batchLoadFn)}.`,
       );
     }
-    const settings = options === undefined ? DEFAULTS : dataLoaderSettings(options ?? {});
+    const settings = dataLoaderSettings(options);
     // An empty name is none, as in the `dataloader` package.
     this.name = options?.name || null;
     this.#cache = settings.cacheMap === null ? undefined : new LoaderCache(settings.cacheMap, settings);
