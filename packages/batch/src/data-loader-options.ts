@@ -49,7 +49,7 @@ export interface DataLoaderOptions<K, V, C = K> {
   readonly errorTtl?: number | undefined;
   /**
    * When a load of a cached key gets its promise: `'batch'` with the open batch, so that loads which follow on hits and on misses go in one
-   * batch again; `'immediate'` at once, at a tenth of the cost and without calling `batchScheduleFn`. @default 'batch', as in the `dataloader` package
+   * batch again; `'immediate'` at once, at a fifth of the cost and without calling `batchScheduleFn`. @default 'batch', as in the `dataloader` package
    */
   readonly cacheHits?: 'batch' | 'immediate' | undefined;
   /** Tells the time for `errorTtl`. @default the process's monotonic clock */

@@ -24,7 +24,7 @@ let keeper: object | undefined;
  * - a bound on concurrent batches (`maxConcurrency`) and on their time (`timeout`);
  * - loads that can be aborted (`signal`);
  * - errors that do not stay for ever (`errorTtl`), and hits that do not wait (`cacheHits`);
- * - a failed batch takes only its own promises out of the cache, never a newer one of the same key;
+ * - a failed batch takes only its own promises out of the cache, never a newer one of the same key, and does not call `clear` for that;
  * - the keys are frozen: a batch function that sorts them in place fails instead of mixing up the callers' values;
  * - an `Error` of another realm is an error;
  * - equal loads of one batch share one promise;
