@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { DataLoader, type DataLoaderOptions } from '../src/index.ts';
@@ -72,24 +72,4 @@ test('callers that come and go while a batch hangs leave nothing behind', async 
   for (let caller = 0; caller < 100; caller++) signals.push(await call());
   expect(await collected(signals)).toBe(true);
   expect(loader.stats()).toMatchObject({ pending: 1, inFlight: 1 });
-});
-
-const oldSpace = (): number =>
-  getHeapSpaceStatistics().find(({ space_name: name }) => name === 'old_space')?.space_used_size as number;
-
-// The promise jobs of large batches reach the old generation, dead or alive; a batch they keep must have nothing left to keep.
-test('batches that are over leave the old generation as it was, without a full collection', async () => {
-  const requests = async (count: number): Promise<void> => {
-    for (let request = 0; request < count; request++) {
-      const loader = new DataLoader<number, number>((keys) => new Promise((done) => setImmediate(done, keys)));
-      await Promise.all(Array.from({ length: 1_000 }, (_, key) => loader.load(key)));
-    }
-  };
-  const clients = (count: number): Promise<unknown> => Promise.all([1, 2, 3, 4].map(() => requests(count)));
-  await clients(50);
-  collect();
-  const before = oldSpace();
-  await clients(200);
-  // About one; it was thirty.
-  expect((oldSpace() - before) / 2 ** 20).toBeLessThan(10);
 });
