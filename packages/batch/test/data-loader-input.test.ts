@@ -96,6 +96,44 @@ test('holes are undefined, array-likes and thenables are fine, promises in the a
   ]);
 });
 
+test('an answer is read by index, as often as it said first: its iterator and its later lengths do not count', async () => {
+  const load = (answer: unknown) => new DataLoader<number, unknown>(async () => answer as never).loadMany([1, 2]);
+  const iterable = Object.assign(['a', 'b'], { [Symbol.iterator]: () => ['other'].values() });
+  expect(await load(iterable)).toEqual(['a', 'b']);
+  let reads = 0;
+  const growing = {
+    get length() {
+      return ++reads < 4 ? 2 : 3;
+    },
+    0: 'a',
+    1: 'b',
+  };
+  expect(await load(growing)).toEqual(['a', 'b']);
+});
+
+test('a value that aborts, clears and loads while it is handed out leaves nothing pending', async () => {
+  const controller = new AbortController();
+  const loader: DataLoader<number, unknown> = new DataLoader<number, unknown>(async (keys) => {
+    const values: unknown[] = keys.map((key) => `value ${key}`);
+    Object.defineProperty((values[0] = {}), 'then', {
+      get() {
+        if (controller.signal.aborted) return undefined;
+        controller.abort('gone');
+        void loader.clearAll().loadMany([1, 9]);
+        return undefined;
+      },
+    });
+    return values;
+  });
+  const { signal } = controller;
+  const loads = [loader.load(1, { signal }), loader.load(2, { signal }), loader.load(3, { signal }), loader.load(4)];
+  const settled = await Promise.allSettled(loads);
+  expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled']);
+  expect(settled[3]).toMatchObject({ value: 'value 4' });
+  await vi.runAllTimersAsync();
+  expect(loader.stats()).toMatchObject({ pending: 0, inFlight: 0 });
+});
+
 test('an array of values that is used again after is no matter', async () => {
   const buffer: string[] = [];
   const loader = new DataLoader<string, string>(async (keys) => {
