@@ -18,8 +18,6 @@ describe('an answer that is no value for each key rejects every load of the batc
   };
   const revoked = Proxy.revocable([], {});
   revoked.revoke();
-  const revokedValue = Proxy.revocable({}, {});
-  revokedValue.revoke();
   test.each<[string, (keys: readonly string[]) => unknown, string]>([
     ['too few', async () => [], `${must} the function did not return a Promise of an Array of the same length`],
     [
@@ -36,7 +34,6 @@ describe('an answer that is no value for each key rejects every load of the batc
     ['an object', async () => Object.create(null), 'did not return a Promise of an Array: [object Object].'],
     ['an array that throws', async () => throwing, 'no reading'],
     ['a revoked proxy', async () => revoked.proxy, 'revoked'],
-    ['a revoked proxy as a value', async () => ['a', revokedValue.proxy], 'revoked'],
     ['no promise', () => ['a', 'b'], `${must} the function did not return a Promise: a,b.`],
     ['no value at all', () => undefined, `${must} the function did not return a Promise: undefined.`],
     ['a symbol', () => Symbol('a'), `${must} the function did not return a Promise: Symbol(a).`],
@@ -67,6 +64,20 @@ describe('an answer that is no value for each key rejects every load of the batc
     expect(again.outcome?.status).toBe('rejected');
     expect(calls).toHaveBeenCalledTimes(2);
     expect(loader.stats()).toMatchObject({ pending: 0, inFlight: 0, errors: 3 });
+  });
+
+  test('a value that cannot be looked at rejects the loads of its key alone', async () => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const loader = new DataLoader<string, unknown>(async (keys) => [keys[0], revoked.proxy]);
+    const loads = [watch(loader.load('a')), watch(loader.load('b'))];
+    await settle();
+    expect(loads[0]?.outcome).toEqual({ status: 'fulfilled', value: 'a' });
+    expect(loads[1]?.outcome).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringContaining('revoked') },
+    });
+    expect(loader.stats().pending).toBe(0);
   });
 
   test('a rejection with undefined is one', async () => {
