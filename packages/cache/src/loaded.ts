@@ -1,3 +1,5 @@
+import { isPromiseLike } from '@perf/core';
+
 /** What came of a call of a loader. */
 export interface Loaded<K, V> {
   readonly values: ReadonlyMap<K, V>;
@@ -19,7 +21,7 @@ export async function settleEach<K, V>(
 ): Promise<Loaded<K, V>> {
   checkValues(values);
   ignoreOthers(keys, values);
-  if (!keys.some((key) => isPromise(values.get(key)))) {
+  if (!keys.some((key) => isPromiseLike(values.get(key)))) {
     return { values: values as ReadonlyMap<K, V>, errors: NO_ERRORS as ReadonlyMap<K, unknown> };
   }
   const there = keys.filter((key) => values.has(key));
@@ -39,15 +41,11 @@ function ignoreOthers<K, V>(keys: readonly K[], values: ReadonlyMap<K, V | Promi
   if (!(values instanceof Map) || (values.size <= keys.length && keys.every((key) => values.has(key)))) return;
   const asked = new Set(keys);
   for (const [key, value] of values) {
-    if (!asked.has(key) && isPromise(value)) Promise.resolve(value).catch(() => {});
+    if (!asked.has(key) && isPromiseLike(value)) Promise.resolve(value).catch(() => {});
   }
 }
 
 function checkValues<K, V>(values: ReadonlyMap<K, V>): void {
   if (typeof values?.has === 'function' && typeof values.get === 'function') return;
   throw new TypeError(`\`loader\` must return a Map of the values, got ${values === null ? 'null' : typeof values}`);
-}
-
-function isPromise(value: unknown): boolean {
-  return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }

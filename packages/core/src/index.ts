@@ -33,5 +33,6 @@ export { Histogram, type HistogramJSON } from './histogram.ts';
 export { LazyCounter, LazyHistogram, LazyMeter } from './lazy-meter.ts';
 export { LazyTracer } from './lazy-tracer.ts';
 export type { Observe, ObservedInstrument } from './observation.ts';
+export { isPromiseLike } from './promise-like.ts';
 export type { StatsSource } from './stats-source.ts';
 export { MAX_TIMER_DELAY, type Timer, startTimer } from './timer.ts';

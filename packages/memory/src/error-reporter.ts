@@ -1,5 +1,4 @@
-import { checkFunction } from '@perf/core';
-import { isThenable } from './sync-callback.ts';
+import { checkFunction, isPromiseLike } from '@perf/core';
 
 /** Hears of an error in one of your callbacks that no caller waits for. */
 export type OnCallbackError = (
@@ -38,7 +37,7 @@ export class ErrorReporter {
       if (this.#onError === undefined) this.#warnOnce(callback, error);
       else {
         const answer: unknown = this.#onError(error, { component: this.#component, callback });
-        if (isThenable(answer)) answer.then(undefined, () => {});
+        if (isPromiseLike(answer)) answer.then(undefined, () => {});
       }
     } catch {
       // An observer that throws hurts nobody.

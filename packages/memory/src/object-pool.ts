@@ -1,4 +1,4 @@
-import { ClosedError, type Closeable, type StatsSource, checkCount, checkFunction } from '@perf/core';
+import { ClosedError, type Closeable, type StatsSource, checkCount, checkFunction, isPromiseLike } from '@perf/core';
 import { CLOSED, DoubleReleaseError, FactoryError, ForeignReleaseError } from './errors.ts';
 import { ErrorReporter } from './error-reporter.ts';
 import { IdleStack } from './idle-stack.ts';
@@ -9,7 +9,7 @@ import {
   checkObjectPoolOptions,
 } from './object-pool-options.ts';
 import { observePool } from './pool-metrics.ts';
-import { checkSyncFunction, isThenable, refusePromise } from './sync-callback.ts';
+import { checkSyncFunction, refusePromise } from './sync-callback.ts';
 import { withLease } from './with-lease.ts';
 
 /** What {@link ObjectPool.stats} reports. */
@@ -203,7 +203,7 @@ export class ObjectPool<T extends object> implements Closeable, StatsSource<Obje
     if ((typeof object !== 'object' && typeof object !== 'function') || object === null) {
       throw new FactoryError(this.name, `returned ${object === null ? 'null' : typeof object}, no object`);
     }
-    if (isThenable(object)) {
+    if (isPromiseLike(object)) {
       object.then(undefined, () => {});
       throw new FactoryError(this.name, 'returned a promise');
     }

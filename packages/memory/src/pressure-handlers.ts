@@ -1,6 +1,5 @@
-import { TimeoutError, startTimer } from '@perf/core';
+import { TimeoutError, isPromiseLike, startTimer } from '@perf/core';
 import type { ErrorReporter } from './error-reporter.ts';
-import { isThenable } from './sync-callback.ts';
 import { type PressureLevel, rankOf } from './pressure-level.ts';
 import type { MemorySample } from './memory-sample.ts';
 
@@ -99,7 +98,7 @@ export class PressureHandlers {
     const controller = new AbortController();
     try {
       const answer: unknown = handler({ ...alarm, signal: controller.signal });
-      if (isThenable(answer)) await this.#settled(answer, controller);
+      if (isPromiseLike(answer)) await this.#settled(answer, controller);
     } catch (error) {
       if (this.#stopped === undefined) this.#errors.report('onPressure', error);
     }

@@ -1,8 +1,7 @@
-import type { Clock } from '@perf/core';
+import { type Clock, isPromiseLike } from '@perf/core';
 import { getHeapStatistics } from 'node:v8';
 import type { ErrorReporter } from './error-reporter.ts';
 import type { PressureLevel } from './pressure-level.ts';
-import { isThenable } from './sync-callback.ts';
 
 /** How much to give up: what is not needed (`elevated`), or all that can be made again (`critical`). */
 export type ReliefLevel = Exclude<PressureLevel, 'normal'>;
@@ -94,7 +93,7 @@ function runStep(name: string, reliever: Reliever, { level, clock, errors }: Rel
   const start = clock.now();
   try {
     const answer: unknown = reliever(level);
-    if (isThenable(answer)) {
+    if (isPromiseLike(answer)) {
       answer.then(undefined, () => {});
       throw new TypeError(`reliever ${JSON.stringify(name)} must be synchronous, but it returned a promise`);
     }

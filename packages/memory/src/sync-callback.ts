@@ -1,4 +1,4 @@
-import { checkFunction } from '@perf/core';
+import { checkFunction, isPromiseLike } from '@perf/core';
 
 /**
  * Throws a `TypeError` unless `value` is a function that can answer at once: an `async` function cannot, and would be found out only
@@ -12,14 +12,9 @@ export function checkSyncFunction<F>(name: string, value: F): F {
   return value;
 }
 
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  return typeof (value as Partial<PromiseLike<unknown>>).then === 'function';
-}
-
 /** Throws a `TypeError` when a synchronous callback answered with a promise; that promise's rejection stays handled. */
 export function refusePromise(name: string, answer: unknown): void {
-  if (!isThenable(answer)) return;
+  if (!isPromiseLike(answer)) return;
   answer.then(undefined, () => {});
   throw new TypeError(`\`${name}\` must be synchronous, but it returned a promise`);
 }

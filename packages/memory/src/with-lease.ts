@@ -1,4 +1,4 @@
-import { isThenable } from './sync-callback.ts';
+import { isPromiseLike } from '@perf/core';
 
 /**
  * Runs `work` and then `end`: once it has returned or thrown, or its promise has settled. Returns what `work` returns; a promise for it where
@@ -12,7 +12,7 @@ export function withLease<R>(work: () => R, end: (failed: boolean) => void): R {
     end(true);
     throw error;
   }
-  if (!isThenable(result)) {
+  if (!isPromiseLike(result)) {
     end(false);
     return result;
   }

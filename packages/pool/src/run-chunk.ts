@@ -1,7 +1,7 @@
+import { isPromiseLike } from '@perf/core';
 import type { Transferable } from 'node:worker_threads';
 import { type CanCross, encodeThrown } from './encode-thrown.ts';
 import type { Failure, Reply } from './frame.ts';
-import { isThenable } from './is-thenable.ts';
 import type { TaskFunction } from './load-export.ts';
 import type { TaskContext } from './task-context.ts';
 import { Transferred, unwrap } from './transferred.ts';
@@ -19,7 +19,7 @@ export async function runChunk(
   for (const item of items) {
     try {
       const returned = fn(item, how.context);
-      const value: unknown = isThenable(returned) ? await returned : returned;
+      const value: unknown = isPromiseLike(returned) ? await returned : returned;
       results.push(unwrap(value, transferList));
     } catch (error) {
       failures.push({ index: results.length, what: 'task', thrown: encodeThrown(error, how.canCross) });

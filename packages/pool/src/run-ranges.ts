@@ -1,5 +1,5 @@
+import { isPromiseLike } from '@perf/core';
 import type { Transferable } from 'node:worker_threads';
-import { isThenable } from './is-thenable.ts';
 import type { TaskFunction } from './load-export.ts';
 import { type RangeCursor, type RangePlan, claimRange, exhaust } from './range-claims.ts';
 import type { TaskContext } from './task-context.ts';
@@ -27,7 +27,7 @@ export async function runRanges(
     for (let range = claimRange(cursor, plan); range !== undefined; range = claimRange(cursor, plan)) {
       const [start, end] = range;
       const returned = fn({ data, start, end }, context);
-      outcomes.push([start, end, unwrap(isThenable(returned) ? await returned : returned, transferList)]);
+      outcomes.push([start, end, unwrap(isPromiseLike(returned) ? await returned : returned, transferList)]);
     }
   } catch (error) {
     exhaust(cursor, plan);

@@ -1,7 +1,7 @@
+import { isPromiseLike } from '@perf/core';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { type TaskSetting, callTask, loadFailure, taskFailure } from './call-task.ts';
 import type { Carried, Frame, ThreadLink } from './frame.ts';
-import { isThenable } from './is-thenable.ts';
 import { LoadFailure } from './load-export.ts';
 import { OutcomeWriter } from './outcome-writer.ts';
 import { Patience } from './patience.ts';
@@ -82,7 +82,7 @@ export class ThreadServer {
     if (fn === undefined) return this.#loadAndRun(task);
     try {
       const returned = callTask(fn, task, this.#setting);
-      if (isThenable(returned)) return this.#finish(returned, task);
+      if (isPromiseLike(returned)) return this.#finish(returned, task);
       this.#writer.write(sequence, returned, task.last);
     } catch (error) {
       this.#writer.fail(sequence, taskFailure(error, this.#setting.canCross), task.last);

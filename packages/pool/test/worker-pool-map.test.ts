@@ -87,7 +87,8 @@ test('the chunks of a map that wait leave room in the queue for tasks', async ()
   const items = Array.from({ length: 20 }, () => 50);
   const mapped = pool.map(items, { name: 'sleep', chunkSize: 1 });
   await mapped.next();
-  expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 });
+  // The second worker may take its time to start.
+  await vi.waitFor(() => expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 }));
   const tasks = [1, 2].map((value) => pool.run(value));
   await expect(pool.run(3)).rejects.toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 2, limit: 2 });
   expect(await Promise.all(tasks)).toEqual([2, 4]);

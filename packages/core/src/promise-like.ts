@@ -1,0 +1,7 @@
+/** Whether `value` is to be awaited: an object or function with a `then`. Throws what a getter `then` throws. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return (
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    typeof (value as Partial<PromiseLike<unknown>>).then === 'function'
+  );
+}
