@@ -30,14 +30,14 @@ export class CallCost {
   }
 
   /**
-   * The least that is worth a call of its own: the size at which a third of its time is the fixed one, so that splitting what could go together costs
-   * the store half as much again at most. `Infinity` if operations cost nothing, `undefined` while unknown.
+   * The least that is worth a call of its own: the size at which half of its time is the fixed one, so that splitting what could go together costs
+   * the store twice as much at most. `Infinity` if operations cost nothing, `undefined` while unknown.
    */
   get worthIt(): number | undefined {
     const line = this.#line();
     if (line === undefined) return undefined;
     if (line.fixed <= 0) return 1;
-    return line.each > 0 ? Math.max(1, Math.round((2 * line.fixed) / line.each)) : Infinity;
+    return line.each > 0 ? Math.max(1, Math.round(line.fixed / line.each)) : Infinity;
   }
 
   #line(): { readonly fixed: number; readonly each: number } | undefined {

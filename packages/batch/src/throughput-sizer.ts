@@ -9,7 +9,7 @@ const GROW = 0.03;
 /** ...and half of it will do when the doubling brought less than this. */
 const SHRINK = 0.01;
 /** What is gained where four times the size would still pay. */
-const LARGE = 0.12;
+const LARGE = 0.09;
 /** What no noise that is usual looks like. */
 const CLEAR = 0.06;
 

@@ -134,13 +134,13 @@ test('a batch too large for the store is halved, once for all that were under wa
   expect(sizer.size).toBe(1);
 });
 
-test('what is pending is shared out among the slots, and what is under way counts half when it gets less', () => {
+test('what is pending is shared out among the slots, and what is under way counts less when it gets less', () => {
   const share = new FairShare(5);
   const limit = (size: number, waiting: number, pending: number, worthIt?: number): number =>
     share.limit(size, { waiting, pending }, worthIt);
   expect(limit(400, 1e6, 1e6)).toBe(400);
-  expect(limit(400, 500, 2100)).toBe(260);
-  expect(limit(400, 500, 2100)).toBe(260);
+  expect(limit(400, 500, 2100)).toBe(180);
+  expect(limit(400, 500, 2100)).toBe(180);
   expect(limit(500, 500, 2200)).toBe(440);
   expect(new FairShare(Infinity).limit(400, { waiting: 90, pending: 90 }, 20)).toBe(400);
 });
@@ -165,13 +165,13 @@ test('the cost of a call is a line through those lately', () => {
   // All of one size: nobody can tell.
   expect(costs.worthIt).toBeUndefined();
   for (let call = 0; call < 20; call++) costs.record(50, 6);
-  expect(costs.worthIt).toBe(20);
+  expect(costs.worthIt).toBe(10);
   costs.record(100, 11_000);
-  expect(costs.worthIt).toBeLessThan(60);
+  expect(costs.worthIt).toBeLessThan(30);
   for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, call % 2 === 0 ? 101 : 51);
-  expect(costs.worthIt).toBe(2);
+  expect(costs.worthIt).toBe(1);
   for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, 5);
-  expect(costs.worthIt).toBeGreaterThan(1000);
+  expect(costs.worthIt).toBeGreaterThan(400);
   for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, call % 2 === 0 ? 1000 : 100);
   expect(costs.worthIt).toBe(1);
 });
