@@ -138,7 +138,11 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     if (this.closed) throw new BatcherClosedError(this.#component, false);
     const ready = this.#admission.ready(signal);
     this.#pace();
-    await ready;
+    try {
+      await ready;
+    } finally {
+      this.#pace();
+    }
   }
 
   /**

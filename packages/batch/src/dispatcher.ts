@@ -128,7 +128,10 @@ export class Dispatcher<Op, R> {
     const { batch } = operation;
     this.#fail(operation, reason, how);
     if (batch === undefined) {
-      for (const group of this.keys.withdraw(operation)) this.#refresh(group);
+      const [left, got] = this.keys.withdraw(operation);
+      if (left !== undefined) this.#refresh(left);
+      // What waited behind it has waited long enough.
+      if (got !== undefined) this.#endLinger(got);
     } else if (batch.running) {
       // It stays in the batch: its key is busy until `execute` is done with it.
       batch.forsake(reason);
@@ -154,12 +157,14 @@ export class Dispatcher<Op, R> {
     const { lane } = operation;
     const group = lane === undefined ? operation.group : lane.queuedIn;
     // What waits for its key does not linger.
-    if (operation.parked || operation.batch !== undefined || group === undefined) return;
+    if (this.#settings.linger === undefined || operation.parked || operation.batch !== undefined || group === undefined)
+      return;
     if (wait <= 0) {
       this.#endLinger(group);
       this.#schedule();
-    } else if (group.linger !== undefined && systemClock.now() + wait < group.lingersUntil) {
-      group.linger.cancel();
+    } else if (group.linger === undefined || systemClock.now() + wait < group.lingersUntil) {
+      // Even if the group is full now: what is left over when a batch has been sent lingers.
+      group.linger?.cancel();
       this.#startLinger(group, wait);
     }
   }
@@ -261,6 +266,8 @@ export class Dispatcher<Op, R> {
   /** @param outcomes none when all have succeeded */
   #stop(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
     batch.running = false;
+    // Callbacks of the user may abort some of its operations while it is taken apart.
+    batch.parked = true;
     this.#running--;
     this.#batches.delete(batch);
     if (batch.limit !== undefined) this.#measure(batch, batch.limit, outcomes);
