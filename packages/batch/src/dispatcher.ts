@@ -58,6 +58,8 @@ export class Dispatcher<Op, R> {
   #scheduled = false;
   /** Lingering is over for everything: the batcher drains. */
   #hurried = false;
+  /** Whether anything has begun to linger since all lingering was ended. */
+  #lingers = false;
 
   constructor(settings: BatcherSettings<Op, R>, telemetry: BatchTelemetry, events: DispatcherEvents<Op, R>) {
     this.#settings = settings;
@@ -144,6 +146,8 @@ export class Dispatcher<Op, R> {
   /** Ends the lingering of everything that waits now; with `always`, of everything that comes as well. */
   hurry(always: boolean): void {
     this.#hurried ||= always;
+    if (!this.#lingers) return;
+    this.#lingers = false;
     for (const group of this.#groups.values()) this.#endLinger(group);
     this.#schedule();
   }
@@ -341,6 +345,7 @@ export class Dispatcher<Op, R> {
   }
 
   #startLinger(group: Group<Op, R>, linger: number): void {
+    this.#lingers = true;
     group.lingersUntil = systemClock.now() + linger;
     group.linger = startTimer(() => {
       group.linger = undefined;
