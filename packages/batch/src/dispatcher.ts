@@ -279,11 +279,10 @@ export class Dispatcher<Op, R> {
 
   #measure({ group, operations, startedAt }: Batch<Op, R>, limit: number, outcomes: readonly Outcome<R>[]): void {
     const { sizing } = this.#settings;
+    const size = operations.length;
     const latency = systemClock.now() - startedAt;
-    const failures = outcomes.filter((outcome): outcome is Failure => !outcome.ok);
-    const whole = failures.length === operations.length && failures.every(({ kind }) => kind !== 'returned');
-    const outcome = sizing.judge(failures.map(reasonOf), whole);
-    sizing.record(group.name, { limit, size: operations.length, latency, outcome });
+    const outcome = outcomes.length === 0 ? 'answered' : sizing.judge(...signsOf(outcomes));
+    sizing.record(group.name, { limit, size, latency, outcome });
     group.maxSize = sizing.sizeOf(group.name);
   }
 
@@ -354,4 +353,11 @@ export class Dispatcher<Op, R> {
       this.#schedule();
     }, linger);
   }
+}
+
+/** What the failures of a batch were, and whether it failed as a whole. */
+function signsOf<R>(outcomes: readonly Outcome<R>[]): readonly [reasons: unknown[], whole: boolean] {
+  const failures = outcomes.filter((outcome): outcome is Failure => !outcome.ok);
+  const whole = failures.length === outcomes.length && failures.every(({ kind }) => kind !== 'returned');
+  return [failures.map(reasonOf), whole];
 }
