@@ -7,6 +7,9 @@ import { join, resolve } from 'node:path';
 
 /** @typedef {{ name: string, folder: string, tarball: string, dependencies: string[], entries: string[], peers: Record<string, string> }} Package */
 
+/** Entries that import a peer when they are loaded, rather than take what the caller made of it. */
+const RUNS_ON = /** @type {Record<string, string[]>} */ ({ '@perf/batch/bullmq': ['bullmq', 'ioredis'] });
+
 const work = mkdtempSync(join(tmpdir(), 'perf-consumers-'));
 
 /** @param {string} cwd @param {string} command @param {string[]} args */
@@ -50,22 +53,33 @@ function closure(target, all) {
   return [...needed];
 }
 
-/** @param {Package} target @param {Package[]} all */
-function check(target, all) {
-  const project = join(work, target.name.replace('/', '-'));
+/** What `target` is imported by. @param {Package} target */
+function specifiersOf(target) {
+  return target.entries.map((entry) => target.name + entry.slice(1));
+}
+
+/**
+ * Uses some entries of a package with nothing else installed but the given peers.
+ * @param {Package} target @param {Package[]} all @param {{ specifiers: string[], peers: string[] }} use
+ */
+function check(target, all, { specifiers, peers }) {
+  const project = join(work, [target.name, ...peers].join('-').replaceAll('/', '-'));
   mkdirSync(project);
   const tarballs = Object.fromEntries(closure(target, all).map(({ name, tarball }) => [name, `file:${tarball}`]));
   // Siblings come from their tarballs, for none of them is in a registry at this version yet.
   writeFileSync(
     join(project, 'package.json'),
-    JSON.stringify({ private: true, type: 'module', dependencies: tarballs }),
+    JSON.stringify({
+      private: true,
+      type: 'module',
+      dependencies: { ...tarballs, ...Object.fromEntries(peers.map((peer) => [peer, target.peers[peer]])) },
+    }),
   );
   writeFileSync(
     join(project, 'pnpm-workspace.yaml'),
     JSON.stringify({ overrides: tarballs, allowBuilds: { 'msgpackr-extract': false }, pmOnFail: 'ignore' }),
   );
   run(project, 'pnpm', ['install', '--no-frozen-lockfile']);
-  const specifiers = target.entries.map((entry) => target.name + entry.slice(1));
   const imports = specifiers.map(
     (specifier, index) =>
       `import * as m${index} from '${specifier}';\nif (Object.keys(m${index}).length === 0) throw new Error('empty');`,
@@ -82,7 +96,7 @@ function check(target, all) {
   checkTypes(project, imports);
 }
 
-/** With Node's types only, as in a project without the optional peers. @param {string} project @param {string[]} imports */
+/** With the types of Node and of the peers that are there only. @param {string} project @param {string[]} imports */
 function checkTypes(project, imports) {
   writeFileSync(join(project, 'use.ts'), `${imports.join('\n')}\nexport {};\n`);
   const compilerOptions = {
@@ -121,7 +135,12 @@ try {
   const packages = packAll();
   for (const target of packages) {
     try {
-      check(target, packages);
+      const all = specifiersOf(target);
+      check(target, packages, { specifiers: all.filter((each) => RUNS_ON[each] === undefined), peers: [] });
+      for (const each of all) {
+        const peers = RUNS_ON[each];
+        if (peers !== undefined) check(target, packages, { specifiers: [each], peers });
+      }
       console.log(
         `${target.name}: installs alone; import, require and types (TypeScript 5.9 and 7.0) work for ${target.entries.join(', ')}`,
       );

@@ -261,7 +261,7 @@ test('a server whose sessions are all taken is reported as such, and the call as
   const mine = await ToolStore.open(own.config({}, { everything }));
   const busy = (): number => mine.stats().servers[1]!.sessions.busy;
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
     const controller = new AbortController();
     const long = mine.callTool(

@@ -49,7 +49,7 @@ export interface DataLoaderOptions<K, V, C = K> {
   readonly errorTtl?: number | undefined;
   /**
    * When a load of a cached key gets its promise: `'batch'` with the open batch, so that loads which follow on hits and on misses go in one
-   * batch again; `'immediate'` at once, at a tenth of the cost and without calling `batchScheduleFn`. @default 'batch', as in the `dataloader` package
+   * batch again; `'immediate'` at once, at a fifth of the cost and without calling `batchScheduleFn`. @default 'batch', as in the `dataloader` package
    */
   readonly cacheHits?: 'batch' | 'immediate' | undefined;
   /** Tells the time for `errorTtl`. @default the process's monotonic clock */
@@ -62,7 +62,8 @@ export interface DataLoaderSettings<K, V, C> {
   readonly batchScheduleFn: (callback: () => void) => void;
   /** `undefined` when keys are cached under themselves. */
   readonly cacheKeyFn: ((key: K) => C) | undefined;
-  readonly cacheMap: CacheMap<C, Promise<V>> | null;
+  /** `undefined` for a `Map` of the loader's own, `null` for none. */
+  readonly cacheMap: CacheMap<C, Promise<V>> | null | undefined;
   readonly maxConcurrency: number;
   readonly timeout: number;
   readonly errorTtl: number;
@@ -70,8 +71,19 @@ export interface DataLoaderSettings<K, V, C> {
   readonly clock: Clock;
 }
 
+/** Of loaders made without options, as most are. */
+const DEFAULTS: DataLoaderSettings<never, never, never> = /* @__PURE__ */ checked({});
+
+export function dataLoaderSettings<K, V, C>(
+  options: DataLoaderOptions<K, V, C> | null | undefined,
+): DataLoaderSettings<K, V, C> {
+  return options === undefined || options === null
+    ? (DEFAULTS as unknown as DataLoaderSettings<K, V, C>)
+    : checked(options);
+}
+
 /** The messages for options of the `dataloader` package are its own: programs match on them. Unknown options pass, as they do there. */
-export function dataLoaderSettings<K, V, C>(options: DataLoaderOptions<K, V, C>): DataLoaderSettings<K, V, C> {
+function checked<K, V, C>(options: DataLoaderOptions<K, V, C>): DataLoaderSettings<K, V, C> {
   const { batchScheduleFn = atTickEnd, cacheKeyFn } = options;
   const { maxConcurrency = Infinity, timeout = Infinity, errorTtl = Infinity } = options;
   const { cacheHits = 'batch', clock = systemClock } = options;
@@ -102,9 +114,8 @@ function checkIsFunction<F>(name: string, value: F): F {
   return value;
 }
 
-function checkCacheMap<C, P>(cacheMap: CacheMap<C, P> | null | undefined): CacheMap<C, P> | null {
-  if (cacheMap === undefined) return new Map<C, P>();
-  if (cacheMap === null) return null;
+function checkCacheMap<C, P>(cacheMap: CacheMap<C, P> | null | undefined): typeof cacheMap {
+  if (cacheMap === undefined || cacheMap === null) return cacheMap;
   const missing = (['get', 'set', 'delete', 'clear'] as const).filter((name) => typeof cacheMap[name] !== 'function');
   if (missing.length > 0) throw new TypeError(`Custom cacheMap missing methods: ${missing.join(', ')}`);
   return cacheMap;

@@ -24,7 +24,7 @@ let keeper: object | undefined;
  * - a bound on concurrent batches (`maxConcurrency`) and on their time (`timeout`);
  * - loads that can be aborted (`signal`);
  * - errors that do not stay for ever (`errorTtl`), and hits that do not wait (`cacheHits`);
- * - a failed batch takes only its own promises out of the cache, never a newer one of the same key;
+ * - a failed batch takes only its own promises out of the cache, never a newer one of the same key, and does not call `clear` for that;
  * - the keys are frozen: a batch function that sorts them in place fails instead of mixing up the callers' values;
  * - an `Error` of another realm is an error;
  * - equal loads of one batch share one promise;
@@ -47,19 +47,19 @@ export class DataLoader<K, V, C = K> {
           `but got: ${textOf(batchLoadFn)}.`,
       );
     }
-    const settings = dataLoaderSettings(options ?? {});
+    const settings = dataLoaderSettings(options);
     // An empty name is none, as in the `dataloader` package.
     this.name = options?.name || null;
     this.#cache = settings.cacheMap === null ? undefined : new LoaderCache(settings.cacheMap, settings);
     this.#cacheKeyFn = settings.cacheKeyFn;
     this.#hitsWait = settings.cacheHits === 'batch';
-    // Callbacks see the loader as `this`, as they do in the `dataloader` package.
     this.#dispatcher = new LoaderDispatcher({
       settings,
       cache: this.#cache,
       label: this.name ?? 'loader',
-      load: (keys, context) => batchLoadFn.call(this, keys, context),
-      schedule: (callback) => settings.batchScheduleFn.call(this, callback),
+      // Callbacks see the loader as `this`, as they do in the `dataloader` package.
+      loader: this,
+      batchLoadFn,
     });
     if (keeper === undefined) DataLoader.#keepShapes();
   }

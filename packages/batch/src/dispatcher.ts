@@ -256,6 +256,7 @@ export class Dispatcher<Op, R> {
       this.#release(operation);
     }
     this.#resending.succeeded(batch);
+    batch.empty();
     this.#schedule();
     this.#events.ended();
   }
@@ -263,6 +264,7 @@ export class Dispatcher<Op, R> {
   #end(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
     this.#stop(batch, outcomes);
     this.#resending.takeBack(batch, outcomes);
+    batch.empty();
     this.#schedule();
     this.#events.ended();
   }

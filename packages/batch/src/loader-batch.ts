@@ -17,11 +17,11 @@ export class LoaderBatch<K, V, C> implements Link {
   previous: Link | undefined = undefined;
   next: Link | undefined = undefined;
   /** Frozen once they are being loaded. */
-  readonly keys: K[] = [];
-  /** The promises of the keys. */
-  readonly promises: Promise<V>[] = [];
+  keys: K[] = [];
+  /** The promises of the keys. Empty once it has settled, like `keys`. */
+  promises: Promise<V>[] = [];
   /** What the keys are cached under; absent when that is themselves. */
-  readonly cacheKeys: C[] | undefined;
+  cacheKeys: C[] | undefined;
   /** The spans its loads were made in; absent while nobody traces. */
   readonly callers: Map<string, SpanLink> | undefined;
   /** How many of its keys somebody waits for. */
@@ -43,8 +43,11 @@ export class LoaderBatch<K, V, C> implements Link {
   #taken = 0;
   #hasErrors = false;
   #failure: { readonly error: unknown } | undefined = undefined;
-  /** What a load of a cached promise gets in this batch: its own promises as they are, for others one that waits for the gate. Made when first needed. */
+  /** What loads of cached promises get in this batch: its own promises as they are, for others one that waits for the gate. Made when a second is needed. */
   #views: Map<unknown, Promise<V>> | undefined = undefined;
+  /** The first that was no promise of its own, and what that gets: many batches have one hit and nothing else. */
+  #firstHit: unknown = undefined;
+  #firstView: Promise<V> | undefined = undefined;
   /** How many of `promises` are in there. */
   #viewed = 0;
   /** The promises of keys that left. */
@@ -59,6 +62,8 @@ export class LoaderBatch<K, V, C> implements Link {
     this.#take = () => {
       if (this.#failure !== undefined) throw this.#failure.error;
       const outcome = this.#outcomes[this.#taken++] as V | Error;
+      // See `#empty`.
+      if (this.#taken === this.#outcomes.length) this.#outcomes = [];
       if (this.#hasErrors && isError(outcome)) throw outcome;
       return outcome as V;
     };
@@ -85,6 +90,8 @@ export class LoaderBatch<K, V, C> implements Link {
 
   /** What an earlier load of `cached` got in this batch. O(1), and once more for each key. */
   findView(cached: unknown): Promise<V> | undefined {
+    if (cached === this.#firstHit) return this.#firstView;
+    if (this.#viewed === this.promises.length) return this.#views?.get(cached);
     const views = (this.#views ??= new Map());
     while (this.#viewed < this.promises.length) {
       const promise = this.promises[this.#viewed++] as Promise<V>;
@@ -96,7 +103,12 @@ export class LoaderBatch<K, V, C> implements Link {
   /** A promise like `cached` that waits for this batch, so that what follows on hits and on misses can go in one batch again. */
   addView(cached: PromiseLike<V> | V): Promise<V> {
     const view = this.#gate.then(() => cached);
-    (this.#views ??= new Map()).set(cached, view);
+    if (this.#firstView === undefined) {
+      this.#firstHit = cached;
+      this.#firstView = view;
+    } else {
+      (this.#views ??= new Map()).set(cached, view);
+    }
     return view;
   }
 
@@ -140,7 +152,18 @@ export class LoaderBatch<K, V, C> implements Link {
 
   #end(): void {
     this.settled = true;
-    this.#views = undefined;
     this.#open();
+    this.#empty();
+  }
+
+  /**
+   * The promise jobs of a batch outlive it for a while, in V8's old generation, and keep the batch: what that holds would go there too, and stay until a
+   * full collection. Emptied, 12,000 batches of 1,000 promote 11 MB, else 711.
+   */
+  #empty(): void {
+    this.#views = this.#firstHit = this.#firstView = undefined;
+    this.keys = [];
+    this.promises = [];
+    this.cacheKeys = undefined;
   }
 }

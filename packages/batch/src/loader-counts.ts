@@ -16,6 +16,14 @@ export interface DataLoaderStats {
   readonly withdrawn: number;
 }
 
+interface ReportedCounts {
+  readonly hits: number;
+  readonly misses: number;
+  readonly errors: number;
+}
+
+const NOTHING: ReportedCounts = { hits: 0, misses: 0, errors: 0 };
+
 /** What a {@link DataLoader} counts as it goes. */
 export class LoaderCounts {
   hits = 0;
@@ -27,7 +35,7 @@ export class LoaderCounts {
   batches = 0;
   inFlight = 0;
   /** What telemetry knows of. */
-  readonly reported: { hits: number; misses: number; errors: number } = { hits: 0, misses: 0, errors: 0 };
+  reported: ReportedCounts = NOTHING;
 
   snapshot(): DataLoaderStats {
     const { hits, misses, loaded, errors, withdrawn, batches, inFlight } = this;

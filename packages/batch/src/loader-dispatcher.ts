@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import { startTimer } from '@perf/core';
-import type { BatchLoadContext, DataLoaderSettings } from './data-loader-options.ts';
+import type { BatchLoadFn, DataLoaderSettings } from './data-loader-options.ts';
 import { BatchTimeoutError } from './errors.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { AbortableLoad } from './loader-abortable-load.ts';
@@ -21,8 +21,9 @@ export interface LoaderParts<K, V, C> {
   readonly cache: LoaderCache<V, C> | undefined;
   /** Names it in errors, metrics and spans. */
   readonly label: string;
-  readonly load: (keys: readonly K[], context: BatchLoadContext) => unknown;
-  readonly schedule: (callback: () => void) => void;
+  /** What callbacks see as `this`. */
+  readonly loader: object;
+  readonly batchLoadFn: BatchLoadFn<K, V>;
 }
 
 /** Opens batches, loads them when they are due and a slot is free, and counts. */
@@ -35,7 +36,9 @@ export class LoaderDispatcher<K, V, C> {
   readonly #parts: LoaderParts<K, V, C>;
   readonly #maxBatchSize: number;
   readonly #withCacheKeys: boolean;
-  readonly #due = new LinkedQueue<LoaderBatch<K, V, C>>();
+  readonly #maxConcurrency: number;
+  /** The batches that wait for a slot. Made when the first has to. */
+  #due: LinkedQueue<LoaderBatch<K, V, C>> | undefined = undefined;
   /**
    * The async context the loader was made in, to call the batch function in. A resource, as that costs a hundredth of `AsyncLocalStorage.snapshot()`:
    * services make loaders for each request.
@@ -46,8 +49,9 @@ export class LoaderDispatcher<K, V, C> {
   constructor(parts: LoaderParts<K, V, C>) {
     this.#parts = parts;
     this.#outcomes = new LoaderOutcomes(parts.cache, this.counts);
-    const { maxBatchSize, cacheMap, cacheKeyFn } = parts.settings;
+    const { maxBatchSize, maxConcurrency, cacheMap, cacheKeyFn } = parts.settings;
     this.#maxBatchSize = maxBatchSize;
+    this.#maxConcurrency = maxConcurrency;
     this.#withCacheKeys = cacheMap !== null && cacheKeyFn !== undefined;
   }
 
@@ -73,10 +77,18 @@ export class LoaderDispatcher<K, V, C> {
 
   schedule(batch: LoaderBatch<K, V, C>): void {
     batch.scheduled = true;
+    if (this.#parts.settings.batchScheduleFn === atTickEnd) atTickEnd(() => this.#enqueue(batch));
+    else this.#scheduleBy(batch);
+  }
+
+  /** Has the program say when the batch is due. */
+  #scheduleBy(batch: LoaderBatch<K, V, C>): void {
+    const { loader, settings } = this.#parts;
+    const { batchScheduleFn } = settings;
     // Forgotten when it is due: a scheduler may keep the callback.
     let waiting: LoaderBatch<K, V, C> | undefined = batch;
     try {
-      this.#parts.schedule(() => {
+      batchScheduleFn.call(loader, () => {
         const due = waiting;
         waiting = undefined;
         if (due !== undefined) this.#enqueue(due);
@@ -113,18 +125,22 @@ export class LoaderDispatcher<K, V, C> {
       this.telemetry.count(this.#parts.label, this.counts);
       return;
     }
+    if (this.counts.inFlight < this.#maxConcurrency && this.#due === undefined) {
+      this.#start(batch);
+      return;
+    }
     batch.queued = true;
+    this.#due ??= new LinkedQueue();
     this.#due.push(batch);
     this.#report(batch, batch.size);
     this.#startDue();
   }
 
   #startDue(): void {
-    while (this.counts.inFlight < this.#parts.settings.maxConcurrency) {
+    while (this.#due !== undefined && this.counts.inFlight < this.#maxConcurrency) {
       const batch = this.#due.shift();
-      if (batch === undefined) return;
-      this.#close(batch);
-      this.#start(batch);
+      if (batch !== undefined) this.#start(batch);
+      else this.#due = undefined;
     }
   }
 
@@ -134,12 +150,14 @@ export class LoaderDispatcher<K, V, C> {
   }
 
   #start(batch: LoaderBatch<K, V, C>): void {
+    this.#close(batch);
     this.counts.inFlight++;
     this.counts.batches++;
     batch.closeGaps();
     batch.call = new LoaderCall();
-    this.#report(batch, batch.size);
-    const load = (): Promise<unknown> => this.#load(batch);
+    const watched = this.telemetry.active;
+    if (watched) this.#report(batch, batch.size);
+    const load = (): Promise<unknown> => (watched ? this.#loadWatched(batch) : this.#load(batch));
     const answer = this.#context === undefined ? load() : this.#context.runInAsyncScope(load);
     answer.then(
       (values) => {
@@ -153,17 +171,17 @@ export class LoaderDispatcher<K, V, C> {
     );
   }
 
-  #load(batch: LoaderBatch<K, V, C>): Promise<unknown> {
-    if (!this.telemetry.active) return this.#call(batch);
+  #loadWatched(batch: LoaderBatch<K, V, C>): Promise<unknown> {
     const { size, callers } = batch;
-    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#call(batch));
+    return this.telemetry.batch({ name: this.#parts.label, size, callers }, () => this.#load(batch));
   }
 
   /** Calls the batch function. Rejects when it does not give a promise, or when its time is up. */
-  #call({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
+  #load({ keys, call }: LoaderBatch<K, V, C>): Promise<unknown> {
     let answer: Promise<unknown>;
     try {
-      const given = this.#parts.load(Object.freeze(keys) as K[], call as LoaderCall);
+      const { loader, batchLoadFn } = this.#parts;
+      const given: unknown = batchLoadFn.call(loader, Object.freeze(keys) as K[], call as LoaderCall);
       if (!isPromiseLike(given)) return Promise.reject(noPromise(given));
       answer = Promise.resolve(given);
     } catch (error) {
@@ -184,10 +202,10 @@ export class LoaderDispatcher<K, V, C> {
 
   #end(batch: LoaderBatch<K, V, C>): void {
     this.counts.inFlight--;
-    this.#report(batch, 0);
+    if (batch.reported > 0) this.#report(batch, 0);
     this.telemetry.count(this.#parts.label, this.counts);
     // Not at once: what the callers load next is to go along.
-    if (this.#due.size > 0) atTickEnd(() => this.#startDue());
+    if (this.#due !== undefined) atTickEnd(() => this.#startDue());
   }
 
   /** Nobody waits for `load` any more. */
@@ -205,7 +223,7 @@ export class LoaderDispatcher<K, V, C> {
     this.#report(batch, batch.size);
     if (batch.size > 0) return;
     // Its hits need no slot.
-    this.#due.remove(batch);
+    this.#due?.remove(batch);
     this.#close(batch);
     batch.succeed([], false);
   }

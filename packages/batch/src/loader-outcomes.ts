@@ -24,7 +24,7 @@ export class LoaderOutcomes<K, V, C> {
     let values: (V | Error)[];
     let errors: boolean[] | undefined;
     try {
-      values = valuesOf<V>(answer, batch.keys);
+      values = copyOf(valuesOf<V>(answer, batch.keys), batch.keys.length);
       if (hasErrors(values)) errors = values.map(isError);
     } catch (error) {
       this.fail(batch, error);
@@ -91,6 +91,16 @@ export class LoaderOutcomes<K, V, C> {
     load.promise.catch(() => {});
     load.reject(reason);
   }
+}
+
+/**
+ * The batch function may go on using its array. Reading it may throw: before anybody has got a value. By index and not by iterator, nor by its length
+ * once more: those may say something else.
+ */
+function copyOf<V>(values: ArrayLike<V>, length: number): V[] {
+  const copy: V[] = [];
+  for (let index = 0; index < length; index++) copy.push(values[index] as V);
+  return copy;
 }
 
 /** A loop of its own: most batches have no error, and thousands of values. */

@@ -76,10 +76,13 @@ export class LoaderTelemetry {
   }
 
   /** Adds what came since the last time. */
-  count(name: string, { hits, misses, errors, reported }: LoaderCounts): void {
-    if (!this.metering) return;
-    const { ...before } = reported;
-    Object.assign(reported, { hits, misses, errors });
+  count(name: string, counts: LoaderCounts): void {
+    if (this.metering) this.#count(name, counts);
+  }
+
+  #count(name: string, counts: LoaderCounts): void {
+    const { hits, misses, errors, reported: before } = counts;
+    counts.reported = { hits, misses, errors };
     attempt(() => {
       this.#loads.add(hits - before.hits, { 'perf.batch.name': name, 'perf.batch.hit': true });
       this.#loads.add(misses - before.misses, { 'perf.batch.name': name, 'perf.batch.hit': false });

@@ -87,13 +87,20 @@ export class Operation<Op, R> implements Link {
   succeed(value: R): void {
     this.settled = true;
     this.#resolve?.(value);
+    this.#letGo();
     if (this.callers !== undefined) for (const caller of this.callers) caller.resolve(value);
   }
 
   fail(error: unknown): void {
     this.settled = true;
     this.#reject?.(error);
+    this.#letGo();
     if (this.callers !== undefined) for (const caller of this.callers) caller.reject(error);
+  }
+
+  /** A table of keys that a Map has outgrown may hold the operation until a full collection; its promise need not stay with it. */
+  #letGo(): void {
+    this.#promise = this.#resolve = this.#reject = undefined;
   }
 }
 

@@ -18,8 +18,6 @@ describe('an answer that is no value for each key rejects every load of the batc
   };
   const revoked = Proxy.revocable([], {});
   revoked.revoke();
-  const revokedValue = Proxy.revocable({}, {});
-  revokedValue.revoke();
   test.each<[string, (keys: readonly string[]) => unknown, string]>([
     ['too few', async () => [], `${must} the function did not return a Promise of an Array of the same length`],
     [
@@ -36,7 +34,6 @@ describe('an answer that is no value for each key rejects every load of the batc
     ['an object', async () => Object.create(null), 'did not return a Promise of an Array: [object Object].'],
     ['an array that throws', async () => throwing, 'no reading'],
     ['a revoked proxy', async () => revoked.proxy, 'revoked'],
-    ['a revoked proxy as a value', async () => ['a', revokedValue.proxy], 'revoked'],
     ['no promise', () => ['a', 'b'], `${must} the function did not return a Promise: a,b.`],
     ['no value at all', () => undefined, `${must} the function did not return a Promise: undefined.`],
     ['a symbol', () => Symbol('a'), `${must} the function did not return a Promise: Symbol(a).`],
@@ -69,6 +66,20 @@ describe('an answer that is no value for each key rejects every load of the batc
     expect(loader.stats()).toMatchObject({ pending: 0, inFlight: 0, errors: 3 });
   });
 
+  test('a value that cannot be looked at rejects the loads of its key alone', async () => {
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const loader = new DataLoader<string, unknown>(async (keys) => [keys[0], revoked.proxy]);
+    const loads = [watch(loader.load('a')), watch(loader.load('b'))];
+    await settle();
+    expect(loads[0]?.outcome).toEqual({ status: 'fulfilled', value: 'a' });
+    expect(loads[1]?.outcome).toMatchObject({
+      status: 'rejected',
+      reason: { message: expect.stringContaining('revoked') },
+    });
+    expect(loader.stats().pending).toBe(0);
+  });
+
   test('a rejection with undefined is one', async () => {
     const { recorder, loader } = setUp();
     const load = watch(loader.load('a'));
@@ -94,6 +105,44 @@ test('holes are undefined, array-likes and thenables are fine, promises in the a
     'a',
     new Error('b'),
   ]);
+});
+
+test('an answer is read by index, as often as it said first: its iterator and its later lengths do not count', async () => {
+  const load = (answer: unknown) => new DataLoader<number, unknown>(async () => answer as never).loadMany([1, 2]);
+  const iterable = Object.assign(['a', 'b'], { [Symbol.iterator]: () => ['other'].values() });
+  expect(await load(iterable)).toEqual(['a', 'b']);
+  let reads = 0;
+  const growing = {
+    get length() {
+      return ++reads < 4 ? 2 : 3;
+    },
+    0: 'a',
+    1: 'b',
+  };
+  expect(await load(growing)).toEqual(['a', 'b']);
+});
+
+test('a value that aborts, clears and loads while it is handed out leaves nothing pending', async () => {
+  const controller = new AbortController();
+  const loader: DataLoader<number, unknown> = new DataLoader<number, unknown>(async (keys) => {
+    const values: unknown[] = keys.map((key) => `value ${key}`);
+    Object.defineProperty((values[0] = {}), 'then', {
+      get() {
+        if (controller.signal.aborted) return undefined;
+        controller.abort('gone');
+        void loader.clearAll().loadMany([1, 9]);
+        return undefined;
+      },
+    });
+    return values;
+  });
+  const { signal } = controller;
+  const loads = [loader.load(1, { signal }), loader.load(2, { signal }), loader.load(3, { signal }), loader.load(4)];
+  const settled = await Promise.allSettled(loads);
+  expect(settled.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected', 'fulfilled']);
+  expect(settled[3]).toMatchObject({ value: 'value 4' });
+  await vi.runAllTimersAsync();
+  expect(loader.stats()).toMatchObject({ pending: 0, inFlight: 0 });
 });
 
 test('an array of values that is used again after is no matter', async () => {

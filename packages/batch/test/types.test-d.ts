@@ -86,6 +86,24 @@ test('a loader goes where one of the dataloader package went', async () => {
   expectTypeOf(loader.clear(1).clearAll().prime(1, 'one').prime(2, new Error('two'))).toEqualTypeOf(loader);
 });
 
+test('a class that extended the one of the dataloader package extends ours', async () => {
+  class Logged<K> extends DataLoader<K, string> {
+    override load(key: K): Promise<string> {
+      return super.load(key);
+    }
+    override loadMany(keys: ArrayLike<K>): Promise<(string | Error)[]> {
+      return super.loadMany(keys);
+    }
+    override prime(key: K, value: string | PromiseLike<string> | Error): this {
+      return super.prime(key, value).clear(key).clearAll();
+    }
+  }
+  const loader = new Logged<number>(async (keys) => keys.map(String));
+  expectTypeOf(await loader.load(1)).toEqualTypeOf<string>();
+  expectTypeOf<Parameters<typeof loader.load>>().toEqualTypeOf<[number]>();
+  expectTypeOf<ReturnType<typeof loader.prime>>().toEqualTypeOf<Logged<number>>();
+});
+
 test('the types of the dataloader package go where ours are expected', () => {
   const batch: Original.BatchLoadFn<number, string> = async (keys) => keys.map(String);
   const options: Original.Options<number, string, number> = { cacheMap: new Map(), name: null };

@@ -1,4 +1,4 @@
-import { checkFunction, checkOptions } from '@perf/core';
+import { checkFunction, checkOptions, deadline } from '@perf/core';
 import { ConnectionPool } from './connection-pool.ts';
 import { isMcpConnectionLost, isMcpPingUnsupported } from './mcp-errors.ts';
 import { type ConnectionPoolOptions, type CreateContext, OPTION_NAMES } from './options.ts';
@@ -34,14 +34,16 @@ export interface McpPoolOptions<C extends McpClient> extends Omit<
 const OWN: readonly string[] = ['create', 'destroy', 'validate', 'isFatal'];
 
 /**
- * A pool of MCP sessions: server processes over stdio, or sessions over HTTP. A session is lent to one caller at a time.
+ * A pool of MCP sessions: server processes over stdio, or sessions over HTTP. A session is lent to one caller at a time, or, since it can
+ * carry many calls at once, to `maxLeasesPerConnection`.
  *
  * A session is dead, and replaced, when its server process exits or its transport closes (`onclose`), when the server answers 404 or 410 or
  * says that it does not know the session, and when `ping` fails or is silent. A call that fails that way rejects for its caller all the same:
- * whether it may be repeated only the caller knows.
+ * whether it may be repeated only the caller knows. Of a session that several callers have, each hears of it; it is replaced once.
  *
  * Defaults that differ from `ConnectionPool`: `createTimeout` 30_000 and `destroyTimeout` 10_000 (a server process is given 4 s to end by the
- * SDK), `maxConcurrentCreates` 2, `validateAfterIdle` 5_000, `name` 'mcp', `metricPrefix` 'perf.conn_pool'.
+ * SDK), `maxConcurrentCreates` 2, `validateAfterIdle` 5_000, `name` 'mcp', `metricPrefix` 'perf.conn_pool',
+ * `durationMetric` 'mcp.client.session.duration'.
  *
  * @throws RangeError, TypeError naming the option and its value
  */
@@ -51,6 +53,7 @@ export function mcpPool<C extends McpClient>(options: McpPoolOptions<C>): Connec
     connect,
     name = 'mcp',
     metricPrefix = 'perf.conn_pool',
+    durationMetric = 'mcp.client.session.duration',
     createTimeout = 30_000,
     destroyTimeout = 10_000,
     maxConcurrentCreates = 2,
@@ -62,6 +65,7 @@ export function mcpPool<C extends McpClient>(options: McpPoolOptions<C>): Connec
     ...rest,
     name,
     metricPrefix,
+    durationMetric,
     createTimeout,
     destroyTimeout,
     maxConcurrentCreates,
@@ -71,7 +75,10 @@ export function mcpPool<C extends McpClient>(options: McpPoolOptions<C>): Connec
       watch(client, lost);
       return client;
     },
-    destroy: (client) => client.close(),
+    destroy: async (client) => {
+      await endSession(client);
+      await client.close();
+    },
     validate: (client, { signal }) => !isClosed(client) && answers(client, signal),
     isFatal: isMcpConnectionLost,
   });
@@ -89,6 +96,18 @@ function watch(client: McpClient, lost: CreateContext['lost']): void {
     onerror?.call(client, error);
   };
   if (isClosed(client)) lost(new Error('the MCP connection was closed while it was made'));
+}
+
+/** How long a server may take to end its session, in milliseconds. */
+const SESSION_END = 1_000;
+
+/** `close()` of a client over HTTP leaves the session in its server, until that forgets it: the protocol wants it ended. */
+async function endSession({ transport }: McpClient): Promise<void> {
+  const session = transport as { terminateSession?(): Promise<void> } | null | undefined;
+  if (typeof session?.terminateSession !== 'function') return;
+  const ended = deadline(() => session.terminateSession?.(), { timeout: SESSION_END, unref: true });
+  // It is gone already, or will be forgotten.
+  await ended.catch(() => {});
 }
 
 function isClosed(client: McpClient): boolean {

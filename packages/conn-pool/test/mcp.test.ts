@@ -187,6 +187,22 @@ describe('mcpPool() with any client', () => {
     await clients.close();
   });
 
+  test('ends the session in the server before it closes the client, whether the server knows it or not, or is silent', async () => {
+    for (const answer of [
+      () => Promise.resolve(),
+      () => Promise.reject(new Error('404')),
+      () => new Promise<void>(() => {}),
+    ]) {
+      const terminateSession = vi.fn(answer);
+      const client = Object.assign(new FakeClient(), { transport: { terminateSession } });
+      const clients = mcpPool({ max: 1, connect: async () => client });
+      await clients.use(() => {});
+      await clients.close();
+      expect(terminateSession).toHaveBeenCalledTimes(1);
+      expect(client.transport).toBe(undefined);
+    }
+  });
+
   test('lends a client whose protocol has no ping', async () => {
     const unsupported = Object.assign(new Error('ping'), { code: 'METHOD_NOT_SUPPORTED_BY_PROTOCOL_VERSION' });
     const connect = async () => Object.assign(new FakeClient(), { ping: () => Promise.reject(unsupported) });

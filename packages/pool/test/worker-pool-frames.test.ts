@@ -87,8 +87,9 @@ test('tiny tasks submitted at once travel together, and their results come in al
   expect(results).toEqual(tasks);
   expect(Object.is(results[1], -0)).toBe(true);
   const after = pool.stats();
-  expect(after.tasksSent - before.tasksSent).toBe(1_200);
-  expect(after.frames - before.frames).toBeLessThan(200);
+  // Some may have been taken back from a worker that was busy, and sent to another.
+  expect(after.tasksSent - before.tasksSent).toBeGreaterThanOrEqual(1_200);
+  expect(after.frames - before.frames).toBeLessThan((after.tasksSent - before.tasksSent) / 6);
 });
 
 test('slow tasks never wait for each other while a worker is free', async () => {

@@ -12,7 +12,7 @@ export interface RedisServer {
   readonly port: number;
   /** Ends the server with `signal` and waits for its end. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again on the same port, empty. */
+  /** Starts it again on the same port: empty, or with what the arguments it was started with had it keep. */
   restart(): Promise<void>;
   /** Lets it hang: connections are taken, and nothing is answered, until {@link resume}. */
   pause(): void;

@@ -29,6 +29,39 @@ function loaders(keyOf: (i: number) => number): Contender[] {
   ];
 }
 
+type AnyLoader = Pick<TheirLoader<number, number>, 'load'>;
+
+/** What a request that needs one value after the other does: each load is a batch, or a hit, of its own. */
+async function oneByOne(loader: AnyLoader, iterations: number, keyOf: (i: number) => number): Promise<number> {
+  let sum = 0;
+  for (let i = 0; i < iterations; i++) sum += await loader.load(keyOf(i));
+  return sum;
+}
+
+function missesOneByOne(): Contender[] {
+  const run = (loader: AnyLoader) => (iterations: number) => oneByOne(loader, iterations, (i) => i);
+  return [
+    { name: '@perf/batch DataLoader', ours: true, run: run(new DataLoader(double, { cache: false })) },
+    { name: 'dataloader', run: run(new TheirLoader(double, { cache: false })) },
+  ];
+}
+
+function hitsOneByOne(): Contender[] {
+  const contender = (name: string, loader: TheirLoader<number, number>, ours: boolean): Contender => {
+    for (let key = 0; key < 100; key++) loader.prime(key, key * 2);
+    return { name, ours, run: (iterations) => oneByOne(loader, iterations, (i) => i % 100) };
+  };
+  return [
+    contender('@perf/batch DataLoader', new DataLoader(double), true),
+    contender(
+      "@perf/batch DataLoader, cacheHits: 'immediate'",
+      new DataLoader(double, { cacheHits: 'immediate' }),
+      true,
+    ),
+    contender('dataloader', new TheirLoader(double), false),
+  ];
+}
+
 interface Operation {
   readonly kind: string;
   readonly key: number;
@@ -81,6 +114,20 @@ export const batch: readonly Comparison[] = [
     unit: 'load',
     iterations: 20_000,
     contenders: () => loaders((i) => i % 10),
+  },
+  {
+    package: 'batch',
+    title: 'DataLoader, one load at a time, awaited',
+    unit: 'load',
+    iterations: 20_000,
+    contenders: missesOneByOne,
+  },
+  {
+    package: 'batch',
+    title: 'DataLoader, warm hits, awaited',
+    unit: 'load',
+    iterations: 20_000,
+    contenders: hitsOneByOne,
   },
   {
     package: 'batch',

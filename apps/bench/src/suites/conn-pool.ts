@@ -1,4 +1,5 @@
 import type { Comparison, Contender } from '../comparison.ts';
+import { connPoolPg } from './conn-pool-pg.ts';
 import { OURS, PATIENT, POOLS, type Resource } from '../conn-pools/contenders.ts';
 
 const MAX = 10;
@@ -61,4 +62,4 @@ const withoutTimeout: readonly Comparison[] = WORKERS.map((workers) => ({
   contenders: () => contended(workers, PATIENT, {}),
 }));
 
-export const connPool: readonly Comparison[] = [...withTimeout, ...withoutTimeout];
+export const connPool: readonly Comparison[] = [...withTimeout, ...withoutTimeout, ...connPoolPg];
