@@ -19,7 +19,7 @@ export class Batch<Op, R> implements Link {
   running = false;
   /** The wait before another attempt. */
   backoff: Timer | undefined = undefined;
-  /** Whether it waits for its turn in its bisection. */
+  /** Whether what leaves it is looked for later: it waits for its turn in its bisection, or has just come back. */
   parked = false;
   /** Whether it stands in its group, to be sent again. */
   queued = false;

@@ -93,7 +93,7 @@ export interface BatcherOptions<Op, R> {
   readonly retry?: RetryOptions<Op> | undefined;
   /**
    * Whether a throw of `execute` means that no operation of the batch has taken effect, as for a store that carries it out as one transaction; a
-   * function says so for what was thrown, and throwing counts as no. All of them may be sent again then, and reject with `outcomeUnknown: false`. A timeout
+   * function says so for what was thrown; whatever but `true`, a throw or a promise too, counts as no. All of them may be sent again then, and reject with `outcomeUnknown: false`. A timeout
    * is no throw. @default false
    */
   readonly atomic?: boolean | ((error: unknown) => boolean) | undefined;
@@ -195,7 +195,7 @@ function optionalFunction<F>(name: string, value: F | undefined): F | undefined 
   return value === undefined ? undefined : checkFunction(name, value);
 }
 
-/** A decision about what `execute` threw, which never throws: `true` means `usual`. */
+/** A decision about what `execute` threw, which never throws: `true` means `usual`. A promise for an answer is none. */
 function judgement(
   name: string,
   given: boolean | ((error: unknown) => boolean),
@@ -205,7 +205,7 @@ function judgement(
   const decide = given === true ? usual : checkFunction(name, given);
   return (error) => {
     try {
-      return decide(error);
+      return decide(error) === true;
     } catch {
       return false;
     }

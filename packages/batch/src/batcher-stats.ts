@@ -1,4 +1,7 @@
-/** A snapshot of a {@link Batcher}. The counters only grow. */
+/**
+ * A snapshot of a {@link Batcher}. The counters only grow. At any moment `added` is the sum of `pending`, `parked`, `succeeded`, `failed`, `withdrawn`
+ * and `expired`; calls counted as `shared` or `refused` added nothing.
+ */
 export interface BatcherStats {
   /** Operations added and not settled yet: waiting, being executed, or waiting for another attempt. */
   readonly pending: number;

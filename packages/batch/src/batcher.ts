@@ -36,7 +36,6 @@ import { SharedReads } from './shared-reads.ts';
  * wait for each other's order.
  */
 export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats> {
-  static #isKept = false;
   readonly #settings: BatcherSettings<Op, R>;
   readonly #component: string;
   readonly #telemetry: BatchTelemetry;
@@ -76,16 +75,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     });
     this.#shared = this.#settings.dedupeKey === undefined ? undefined : new SharedReads(this.#dispatcher.keys);
     this.#stopObserving = this.#telemetry.observe(this);
-    Batcher.#keepOne();
-  }
-
-  /** Not when this module is loaded: that must change nothing in the process. */
-  static #keepOne(): void {
-    if (Batcher.#isKept) return;
-    Batcher.#isKept = true;
-    const kept = new Batcher<unknown, unknown>({ execute: (ops) => ops });
-    kept.#stopObserving();
-    keep(kept);
+    keepOne();
   }
 
   /** Whether `close()` has been called. */
@@ -138,7 +128,11 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     if (this.closed) throw new BatcherClosedError(this.#component, false);
     const ready = this.#admission.ready(signal);
     this.#pace();
-    await ready;
+    try {
+      await ready;
+    } finally {
+      this.#pace();
+    }
   }
 
   /**
@@ -350,6 +344,17 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     this.#dispatcher.abandon(leave);
     this.#wakeIfIdle();
   }
+}
+
+let isKept = false;
+
+/** Not when this module is loaded: that must change nothing in the process. Not in the class either: a bundler would rename a class that names itself. */
+function keepOne(): void {
+  if (isKept) return;
+  isKept = true;
+  const kept = new Batcher<unknown, unknown>({ execute: (ops) => ops });
+  void kept.close();
+  keep(kept);
 }
 
 const ANY_SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;

@@ -58,6 +58,8 @@ export class Dispatcher<Op, R> {
   #scheduled = false;
   /** Lingering is over for everything: the batcher drains. */
   #hurried = false;
+  /** Whether anything has begun to linger since all lingering was ended. */
+  #lingers = false;
 
   constructor(settings: BatcherSettings<Op, R>, telemetry: BatchTelemetry, events: DispatcherEvents<Op, R>) {
     this.#settings = settings;
@@ -128,7 +130,10 @@ export class Dispatcher<Op, R> {
     const { batch } = operation;
     this.#fail(operation, reason, how);
     if (batch === undefined) {
-      for (const group of this.keys.withdraw(operation)) this.#refresh(group);
+      const [left, got] = this.keys.withdraw(operation);
+      if (left !== undefined) this.#refresh(left);
+      // What waited behind it has waited long enough.
+      if (got !== undefined) this.#endLinger(got);
     } else if (batch.running) {
       // It stays in the batch: its key is busy until `execute` is done with it.
       batch.forsake(reason);
@@ -141,6 +146,8 @@ export class Dispatcher<Op, R> {
   /** Ends the lingering of everything that waits now; with `always`, of everything that comes as well. */
   hurry(always: boolean): void {
     this.#hurried ||= always;
+    if (!this.#lingers) return;
+    this.#lingers = false;
     for (const group of this.#groups.values()) this.#endLinger(group);
     this.#schedule();
   }
@@ -154,12 +161,14 @@ export class Dispatcher<Op, R> {
     const { lane } = operation;
     const group = lane === undefined ? operation.group : lane.queuedIn;
     // What waits for its key does not linger.
-    if (operation.parked || operation.batch !== undefined || group === undefined) return;
+    if (this.#settings.linger === undefined || operation.parked || operation.batch !== undefined || group === undefined)
+      return;
     if (wait <= 0) {
       this.#endLinger(group);
       this.#schedule();
-    } else if (group.linger !== undefined && systemClock.now() + wait < group.lingersUntil) {
-      group.linger.cancel();
+    } else if (group.linger === undefined || systemClock.now() + wait < group.lingersUntil) {
+      // Even if the group is full now: what is left over when a batch has been sent lingers.
+      group.linger?.cancel();
       this.#startLinger(group, wait);
     }
   }
@@ -263,6 +272,8 @@ export class Dispatcher<Op, R> {
   /** @param outcomes none when all have succeeded */
   #stop(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
     batch.running = false;
+    // Callbacks of the user may abort some of its operations while it is taken apart.
+    batch.parked = true;
     this.#running--;
     this.#batches.delete(batch);
     if (batch.limit !== undefined) this.#measure(batch, batch.limit, outcomes);
@@ -270,11 +281,10 @@ export class Dispatcher<Op, R> {
 
   #measure({ group, operations, startedAt }: Batch<Op, R>, limit: number, outcomes: readonly Outcome<R>[]): void {
     const { sizing } = this.#settings;
+    const size = operations.length;
     const latency = systemClock.now() - startedAt;
-    const failures = outcomes.filter((outcome): outcome is Failure => !outcome.ok);
-    const whole = failures.length === operations.length && failures.every(({ kind }) => kind !== 'returned');
-    const outcome = sizing.judge(failures.map(reasonOf), whole);
-    sizing.record(group.name, { limit, size: operations.length, latency, outcome });
+    const outcome = outcomes.length === 0 ? 'answered' : sizing.judge(...signsOf(outcomes));
+    sizing.record(group.name, { limit, size, latency, outcome });
     group.maxSize = sizing.sizeOf(group.name);
   }
 
@@ -336,6 +346,7 @@ export class Dispatcher<Op, R> {
   }
 
   #startLinger(group: Group<Op, R>, linger: number): void {
+    this.#lingers = true;
     group.lingersUntil = systemClock.now() + linger;
     group.linger = startTimer(() => {
       group.linger = undefined;
@@ -344,4 +355,11 @@ export class Dispatcher<Op, R> {
       this.#schedule();
     }, linger);
   }
+}
+
+/** What the failures of a batch were, and whether it failed as a whole. */
+function signsOf<R>(outcomes: readonly Outcome<R>[]): readonly [reasons: unknown[], whole: boolean] {
+  const failures = outcomes.filter((outcome): outcome is Failure => !outcome.ok);
+  const whole = failures.length === outcomes.length && failures.every(({ kind }) => kind !== 'returned');
+  return [failures.map(reasonOf), whole];
 }

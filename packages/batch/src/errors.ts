@@ -94,10 +94,10 @@ function describe({ group, size, attempt }: BatchFacts): string {
   return `a batch of ${size} in group ${JSON.stringify(group)} (attempt ${attempt})`;
 }
 
-/** Never throws: a cause may be anything, an object without a prototype included. */
+/** Never throws: a cause may be anything, an object without a prototype included, and so may its message. */
 function reasonOf(cause: unknown): string {
   try {
-    return cause instanceof Error ? cause.message : String(cause);
+    return String(cause instanceof Error ? cause.message : cause);
   } catch {
     return typeof cause;
   }

@@ -68,6 +68,8 @@ export class Operation<Op, R> implements Link {
       this.#promise = new Promise<R>(capture as Executor<R>);
       this.#resolve = resolveOfNewest as (value: R) => void;
       this.#reject = rejectOfNewest;
+      // They hold the promise, and it will hold its result.
+      resolveOfNewest = rejectOfNewest = undefined;
     }
     return this.#promise;
   }

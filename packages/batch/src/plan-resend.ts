@@ -64,7 +64,8 @@ function mayHaveTakenEffect<Op, R>(operation: Operation<Op, R>, outcome: Outcome
 /** Whether it would do no harm to send the operation again. */
 function mayRepeat<Op, R>(operation: Operation<Op, R>, { kind }: Failure, policy: RetryPolicy<Op>): boolean {
   if (operation.settled || kind === 'invalid') return false;
-  return kind !== 'unknown' || sure(() => policy.isIdempotent(operation.op));
+  // A promise for an answer is none: what may not be sent twice must not slip through.
+  return kind !== 'unknown' || sure(() => policy.isIdempotent(operation.op) === true);
 }
 
 function isPassing<Op, R>({ op }: Operation<Op, R>, failure: Failure, policy: RetryPolicy<Op>): boolean {

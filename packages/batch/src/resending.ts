@@ -69,16 +69,12 @@ export class Resending<Op, R> {
   /** A batch has come back otherwise: settles and releases what is not sent again. */
   takeBack(batch: Batch<Op, R>, outcomes: readonly Outcome<R>[]): void {
     const { again, apart, asked } = this.#sort(batch, outcomes);
-    if (again.length > 0) {
-      this.#retry(this.#following(batch, again), asked);
-      return;
-    }
-    let { bisection } = batch;
+    if (again.length > 0 && this.#retry(this.#following(batch, again), asked)) return;
     if (apart.length > 0) {
-      batch.bisection = bisection ??= new Bisection(batch.operations.length);
+      batch.bisection ??= new Bisection(batch.operations.length);
       this.#divide(apart, outcomes[0] as Failure, batch);
     }
-    if (bisection !== undefined) this.#advance(bisection);
+    if (batch.bisection !== undefined) this.#advance(batch.bisection);
   }
 
   #following(batch: Batch<Op, R>, operations: readonly Operation<Op, R>[]): Batch<Op, R> {
@@ -97,7 +93,7 @@ export class Resending<Op, R> {
     for (const [index, operation] of batch.operations.entries()) {
       const outcome = outcomes[index] as Outcome<R>;
       if (!outcome.ok && outcome.kind === 'unknown') operation.uncertain = true;
-      const fate = operation.settled ? undefined : plan?.fates[index];
+      const fate = plan?.fates[index];
       if (fate !== undefined) sorted[fate].push(operation);
       else this.#conclude(operation, outcome, batch);
     }
@@ -122,8 +118,12 @@ export class Resending<Op, R> {
     this.#resender.release(operation);
   }
 
-  /** The batch gives its slot back and keeps its keys until it is sent again. */
-  #retry(batch: Batch<Op, R>, asked: number): void {
+  /** The batch keeps its keys until it is sent again. Returns whether it is: nobody may wait for any of it by now. */
+  #retry(batch: Batch<Op, R>, asked: number): boolean {
+    if (!this.#keepWanted(batch)) {
+      this.#waiting.delete(batch);
+      return false;
+    }
     const { retry } = this.#settings;
     this.#resender.retrying(batch.operations.length);
     const wait = Math.min(retry.maxDelay, asked + fullJitter(batch.attempt - 1, retry, Math.random()));
@@ -131,6 +131,7 @@ export class Resending<Op, R> {
       batch.backoff = undefined;
       this.#resender.ready(batch);
     }, wait);
+    return true;
   }
 
   /** Every call of a bisection costs a token: the search for what is wrong must not flood a store that is ill. */

@@ -18,7 +18,7 @@ export interface RetryOptions<Op> {
   readonly isRetryable?: ((error: unknown, op: Op) => boolean) | undefined;
   /**
    * Whether sending the operation twice does the same as once. Only such an operation is sent again when it is unknown whether it took
-   * effect: after a throw of `execute` (see `atomic`) or a timeout. A throw counts as no. @default none is
+   * effect: after a throw of `execute` (see `atomic`) or a timeout. Whatever but `true`, a throw or a promise too, counts as no. @default none is
    */
   readonly isIdempotent?: ((op: Op) => boolean) | undefined;
   /**

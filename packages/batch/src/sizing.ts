@@ -95,6 +95,8 @@ class AdaptiveSizing implements Sizing {
   readonly #parts: AdaptiveParts;
   /** The least recently sent group first. */
   readonly #sizers = new Map<string, Sized>();
+  /** The group that was sent last. */
+  #latest: string | undefined = undefined;
   readonly #startSize: number;
   readonly #share: FairShare;
 
@@ -135,6 +137,8 @@ class AdaptiveSizing implements Sizing {
 
   #sizedOf(group: string): Sized {
     let sized = this.#sizers.get(group);
+    if (sized !== undefined && group === this.#latest) return sized;
+    this.#latest = group;
     if (sized === undefined) sized = { sizer: this.#parts.make(), cost: new CallCost() };
     else this.#sizers.delete(group);
     this.#sizers.set(group, sized);

@@ -19,6 +19,9 @@ const TRY_EVERY = 6;
 /** How many batches must wait for that. */
 const BACKLOG = 8;
 
+/** So many full batches without anything to compare them to, and a larger size is tried outright. */
+const UNCOMPARED = 64;
+
 /** How many full batches must have come back before a size that did not pay is tried again; doubled each time it does not. */
 const FIRST_PAUSE = 64;
 const LONGEST_PAUSE = 4096;
@@ -41,6 +44,8 @@ export class ThroughputSizer implements Sizer {
   /** Milliseconds per operation before the size last grew: what is much slower than that need not be compared in pairs. */
   #before = Infinity;
   #taken = 0;
+  /** Full batches since one was compared: too little waits, or a half is no smaller. */
+  #uncompared = 0;
   /** Full batches to come back before the size may grow. */
   #pause = 0;
   #nextPause = FIRST_PAUSE;
@@ -48,7 +53,7 @@ export class ThroughputSizer implements Sizer {
   constructor(cap: number) {
     this.#cap = cap;
     this.#size = Math.min(START_SIZE, cap);
-    this.#start = { before: undefined, now: new Measured(this.#size) };
+    this.#start = { before: undefined, now: new Measured(this.#size), atLeast: -GROW };
   }
 
   get size(): number {
@@ -74,7 +79,7 @@ export class ThroughputSizer implements Sizer {
   }
 
   #recordStart({ limit, size, latency }: SizedBatch, start: StartingPoint): void {
-    const { before, now } = start;
+    const { before, now, atLeast } = start;
     // Those under way when the size grew tell more of the size before.
     if (before !== undefined && limit === before.size) before.add(size, latency);
     if (limit !== this.#size) return;
@@ -85,12 +90,11 @@ export class ThroughputSizer implements Sizer {
     if (Math.abs(gain) < CLEAR && now.count < 5) return;
     if (gain > GROW && this.#size < this.#cap) {
       this.#size = Math.min(this.#cap, this.#size * (before !== undefined && gain > LARGE ? 4 : 2));
-      this.#start = { before: now, now: new Measured(this.#size) };
+      this.#start = { before: now, now: new Measured(this.#size), atLeast };
       return;
     }
     this.#start = undefined;
-    // Whether half of it would do is left to the comparison.
-    if (gain < -GROW) this.#shrink();
+    if (gain < atLeast) this.#shrink();
   }
 
   #compare({ limit, size, latency }: SizedBatch): void {
@@ -100,11 +104,20 @@ export class ThroughputSizer implements Sizer {
         this.#shrink();
         return;
       }
-    } else if (limit === this.#half) this.#gain.half(size, latency);
-    else return;
+      if (this.#pause === 0 && ++this.#uncompared >= UNCOMPARED && this.#size < this.#cap) this.#searchOn();
+    } else if (limit === this.#half) {
+      this.#uncompared = 0;
+      this.#gain.half(size, latency);
+    } else return;
     const verdict = this.#gain.against(SHRINK, GROW);
     if (verdict === 'below') this.#shrink();
     else if (verdict !== undefined) this.#keepOrGrow(verdict === 'above');
+  }
+
+  /** As at the start, but what is tried must pay: nothing would take it back later. */
+  #searchOn(): void {
+    this.#uncompared = 0;
+    this.#start = { before: undefined, now: new Measured(this.#size), atLeast: GROW };
   }
 
   #keepOrGrow(pays: boolean): void {
@@ -123,8 +136,10 @@ export class ThroughputSizer implements Sizer {
     this.#size = this.#half;
     this.#before = Infinity;
     this.#gain = new PairedGain();
+    // What shrinks several times in a row meets one trouble, not several.
+    const first = this.#pause === 0;
     this.#pause = this.#nextPause;
-    this.#nextPause = Math.min(LONGEST_PAUSE, this.#nextPause * 2);
+    if (first) this.#nextPause = Math.min(LONGEST_PAUSE, this.#nextPause * 2);
   }
 
   /** A batch was too large for the store. Those under way with it will be, too: each counts by its own limit. */
@@ -139,6 +154,8 @@ export class ThroughputSizer implements Sizer {
 interface StartingPoint {
   readonly before: Measured | undefined;
   readonly now: Measured;
+  /** What the last step must have gained to stay. At first, whether half of it would do is left to the comparison. */
+  readonly atLeast: number;
 }
 
 /** Full batches of one size. */

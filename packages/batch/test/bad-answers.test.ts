@@ -227,3 +227,14 @@ test.each([undefined, { targetLatency: 5 }])(
     }
   },
 );
+
+test.each([Symbol('why'), Object.create(null), 42n])(
+  'an error whose message is no string fails its batch like any other: %#',
+  async (message) => {
+    const cause = Object.assign(new Error('x'), { message });
+    const outcomes = await outcomesOf(() => {
+      throw cause;
+    });
+    for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 'PERF_BATCH_FAILED', cause });
+  },
+);

@@ -116,4 +116,56 @@ describe('linger', () => {
     expect(recorder.batches.slice(2)).toEqual([['a4', 'a5']]);
     await recorder.call(2).answer(['a4', 'a5']);
   });
+
+  test('is at most half the timeout of an operation, added while the group is full too', async () => {
+    const recorder = new Recorder<number>();
+    const batcher = new Batcher({ execute: recorder.execute, linger: 1000, maxBytes: 10, sizeOf: (op) => op });
+    void batcher.add(10);
+    void batcher.add(1, { timeout: 100 });
+    await settle();
+    expect(recorder.batches).toEqual([[10]]);
+    await vi.advanceTimersByTimeAsync(50);
+    expect(recorder.batches).toEqual([[10], [1]]);
+    await recorder.call(0).answer([10]);
+    await recorder.call(1).answer([1]);
+  });
+
+  test('does not begin anew for what waited behind an aborted operation of another group', async () => {
+    const recorder = new Recorder<string>();
+    const controller = new AbortController();
+    const batcher = new Batcher({
+      execute: recorder.execute,
+      linger: 1000,
+      groupBy: (op) => op,
+      orderingKey: () => 'k',
+    });
+    const aborted = watch(batcher.add('write', { signal: controller.signal }));
+    const read = watch(batcher.add('read', { timeout: 100 }));
+    controller.abort('gone');
+    await settle();
+    expect(aborted.outcome).toEqual({ status: 'rejected', reason: 'gone' });
+    expect(recorder.batches).toEqual([['read']]);
+    await recorder.call(0).answer(['row']);
+    expect(read.outcome).toEqual({ status: 'fulfilled', value: 'row' });
+  });
+
+  test.each(['is called', 'gives up'])('is over only for as long as a producer waits: it %s', async (how) => {
+    const recorder = new Recorder<number>();
+    const controller = new AbortController();
+    const batcher = new Batcher({ execute: recorder.execute, linger: 10, maxPending: 1 });
+    void batcher.add(1);
+    const ready = watch(batcher.ready({ signal: controller.signal }));
+    await settle();
+    expect(recorder.batches).toEqual([[1]]);
+    if (how === 'gives up') controller.abort();
+    await recorder.call(0).answer([1]);
+    await settle();
+    expect(ready.outcome?.status).toBe(how === 'gives up' ? 'rejected' : 'fulfilled');
+    void batcher.add(2);
+    await vi.advanceTimersByTimeAsync(9);
+    expect(recorder.batches).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(recorder.batches).toEqual([[1], [2]]);
+    await recorder.call(1).answer([2]);
+  });
 });

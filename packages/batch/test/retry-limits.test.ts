@@ -178,3 +178,21 @@ test('attempts are counted for each operation', async () => {
   expect(recorder.calls.map(({ context }) => context.attempt)).toEqual([1, 2, 1, 3]);
   expect(outcomes.map(({ outcome }) => outcome?.status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
 });
+
+test('a promise is no answer of isIdempotent or atomic: nothing is sent twice', async () => {
+  let calls = 0;
+  const later = (async () => true) as unknown as () => boolean;
+  const batcher = new Batcher<number, number>({
+    execute: () => {
+      calls++;
+      throw new Error('down');
+    },
+    atomic: later,
+    bisect: later,
+    retry: { isIdempotent: later },
+  });
+  const outcomes = batcher.addMany([1, 2]);
+  await vi.runAllTimersAsync();
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ reason: { outcomeUnknown: true } });
+  expect(calls).toBe(1);
+});

@@ -175,3 +175,36 @@ test('the cost of a call is a line through those lately', () => {
   for (let call = 0; call < 300; call++) costs.record(call % 2 === 0 ? 100 : 50, call % 2 === 0 ? 1000 : 100);
   expect(costs.worthIt).toBe(1);
 });
+
+/** Sends batches of up to `waiting` operations to a store that takes 1 ms a call and 0.01 ms an operation, or fails. */
+function sendBatches(sizer: ThroughputSizer, waiting: number, count: number, outcome: 'answered' | 'tooLarge'): void {
+  for (let batch = 0; batch < count; batch++) {
+    const limit = sizer.limitFor(waiting);
+    const size = Math.min(limit, waiting);
+    sizer.record({ limit, size, latency: 1 + 0.01 * size, outcome });
+  }
+}
+
+test.each([7, 50, 1000, 1e9])('after a bad minute it recovers, where %d operations wait too', (waiting) => {
+  const sizer = new ThroughputSizer(10_000);
+  sendBatches(sizer, waiting, 500, 'answered');
+  const rate = (): number => 1 / (0.01 + 1 / Math.min(waiting, sizer.size));
+  const before = rate();
+  sendBatches(sizer, waiting, 1000, 'tooLarge');
+  expect(sizer.size).toBe(1);
+  sendBatches(sizer, waiting, 300, 'answered');
+  expect(rate()).toBeGreaterThanOrEqual(0.95 * before);
+});
+
+test('what is too large for the store is tried again more and more rarely, where little waits too', () => {
+  const sizer = new ThroughputSizer(10_000);
+  let refused = 0;
+  for (let batch = 0; batch < 20_000; batch++) {
+    const limit = sizer.limitFor(30);
+    const size = Math.min(limit, 30);
+    if (size > 8) refused++;
+    sizer.record({ limit, size, latency: 1 + 0.01 * size, outcome: size > 8 ? 'tooLarge' : 'answered' });
+  }
+  expect(sizer.size).toBeGreaterThan(4);
+  expect(refused).toBeLessThanOrEqual(20);
+});
