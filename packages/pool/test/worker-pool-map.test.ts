@@ -84,11 +84,11 @@ test('no name of a task is taken for that of a map', async () => {
 
 test('the chunks of a map that wait leave room in the queue for tasks', async () => {
   const pool = open({ maxWorkers: 2, maxQueue: 2 });
-  const items = Array.from({ length: 20 }, () => 50);
+  await pool.warmUp();
+  const items = [10, ...Array.from({ length: 19 }, () => 500)];
   const mapped = pool.map(items, { name: 'sleep', chunkSize: 1 });
   await mapped.next();
-  // The second worker may take its time to start.
-  await vi.waitFor(() => expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 }));
+  expect(pool.stats()).toMatchObject({ running: 2, waiting: 2 });
   const tasks = [1, 2].map((value) => pool.run(value));
   await expect(pool.run(3)).rejects.toMatchObject({ code: 'PERF_POOL_QUEUE_FULL', pending: 2, limit: 2 });
   expect(await Promise.all(tasks)).toEqual([2, 4]);
