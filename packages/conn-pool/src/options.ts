@@ -316,6 +316,14 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   if (priority !== undefined) checkRange('priority', priority, { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
 }
 
+/** @throws RangeError, TypeError naming option and value */
+export function checkCloseOptions(options: CloseOptions): void {
+  checkOptions('close()', options, ['force', 'timeout']);
+  const { force, timeout } = options;
+  if (force !== undefined) checkBoolean('force', force);
+  if (timeout !== undefined) checkDuration('timeout', timeout);
+}
+
 /** The bounds of a pool after a resize. @throws RangeError, TypeError naming option and value */
 export function resolveResize(options: ResizeOptions, now: Bounds): Bounds {
   checkOptions('resize()', options, ['min', 'max']);

@@ -63,7 +63,7 @@ export class Walker {
   #max: number;
   /** How many places were taken when the pool was made smaller: it may have more than `max` until they are given back, but never one more. */
   #surplus = 0;
-  #fitness: 'fit' | 'unfit' | 'throws' | 'hangs' | 'slow' = 'fit';
+  #fitness: 'fit' | 'unfit' | 'throws' | 'hangs' | 'slow' | 'slowly unfit' = 'fit';
   #violation: string | undefined;
 
   constructor(seed: number) {
@@ -331,7 +331,7 @@ export class Walker {
   }
 
   #fit(): void {
-    this.#fitness = (['unfit', 'throws', 'hangs', 'slow', 'slow'] as const)[this.#upTo(9)] ?? 'fit';
+    this.#fitness = (['unfit', 'throws', 'hangs', 'slow', 'slow', 'slowly unfit'] as const)[this.#upTo(9)] ?? 'fit';
     this.#note(this.#fitness);
   }
 
@@ -354,7 +354,8 @@ export class Walker {
   #check(): boolean | Promise<boolean> {
     if (this.#fitness === 'throws') throw new Error('unfit');
     if (this.#fitness === 'hangs') return new Promise(() => {});
-    if (this.#fitness === 'slow') return new Promise((resolve) => setTimeout(() => resolve(true), 4));
+    const fit = this.#fitness === 'slow';
+    if (fit || this.#fitness === 'slowly unfit') return new Promise((resolve) => setTimeout(() => resolve(fit), 4));
     return this.#fitness === 'fit';
   }
 
