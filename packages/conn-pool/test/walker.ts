@@ -26,8 +26,11 @@ interface Caller {
   readonly came: number;
   readonly timeout: number;
   readonly controller: AbortController | undefined;
-  /** Set if it came while others heard that they are served: it may be the better one, but came too late. */
-  readonly late: number;
+  /**
+   * The moment it came. It may be the better one, but have come too late, when others heard already that they are served; or be served first, in
+   * the call in which it came, and hear of it last, since nothing listened before that call was over.
+   */
+  readonly moment: number;
   state: 'waiting' | 'aborting' | 'served' | 'failed';
 }
 
@@ -54,6 +57,8 @@ export class Walker {
   readonly #owners = new Map<FakeConnection, number>();
   readonly #lost = new WeakSet<FakeConnection>();
   readonly #log: string[] = [];
+  /** Fewer callers than it could serve: connections are idle now and then. */
+  readonly #isCalm: boolean;
   #waiting = 0;
   #callers = 0;
   /** How many `use()` run. */
@@ -70,6 +75,7 @@ export class Walker {
     this.#random = randomFrom(seed);
     this.#max = 1 + this.#upTo(4);
     this.#limit = this.#upTo(3) === 0 ? 3 : 1;
+    this.#isCalm = this.#upTo(3) === 0;
     this.peer.destroyDelay = this.#upTo(2) * 7;
     this.pool = new ConnectionPool<FakeConnection>(this.#options());
   }
@@ -135,7 +141,8 @@ export class Walker {
 
   async #act(): Promise<void> {
     const dice = this.#upTo(100);
-    if (dice < 28) this.#acquire();
+    if (this.#isCalm && dice < 18) this.#endOne('release');
+    else if (dice < 28) this.#acquire();
     else if (dice < 36) void this.#use(0);
     else if (dice < 39) this.#tryAcquire();
     else if (dice < 68) this.#endOne('release');
@@ -150,7 +157,7 @@ export class Walker {
   }
 
   #acquire(): void {
-    const { caller, options } = this.#comes('acquire', false);
+    const { caller, options } = this.#comes('acquire');
     this.pool.acquire(options).then(
       (lease) => {
         this.#served(caller);
@@ -162,7 +169,7 @@ export class Walker {
 
   /** A `use()`, and sometimes another one inside of it. */
   async #use(depth: number): Promise<void> {
-    const { caller, options } = this.#comes('use', depth > 0);
+    const { caller, options } = this.#comes('use');
     // Served at once, it may run before those that were served earlier and have not run yet: nobody waits any more by then.
     const { waiting } = this.pool.stats();
     let isCalling = true;
@@ -187,14 +194,14 @@ export class Walker {
     });
   }
 
-  #comes(how: string, isNested: boolean): { caller: Caller; options: AcquireOptions } {
+  #comes(how: string): { caller: Caller; options: AcquireOptions } {
     const line = this.#upTo(4) === 0 ? this.#upTo(PRIORITIES.length) : 0;
     const priority = PRIORITIES[line] ?? 0;
     const timeout = this.#upTo(4) === 0 ? 1 + this.#upTo(50) : ACQUIRE_TIMEOUT;
     const controller = this.#upTo(4) === 0 ? new AbortController() : undefined;
     const came = performance.now();
-    const late = isNested ? this.#moment : -1;
-    const caller: Caller = { id: this.#callers++, priority, came, timeout, controller, late, state: 'waiting' };
+    const moment = this.#moment;
+    const caller: Caller = { id: this.#callers++, priority, came, timeout, controller, moment, state: 'waiting' };
     this.#note(`${how} ${caller.id} priority ${priority} timeout ${timeout}`);
     this.#lines[line]?.push(caller);
     this.#waiting++;
@@ -243,7 +250,7 @@ export class Walker {
       // Equal ones, and those between which rounding decides, may go either way; within a line the order is strict.
       return (
         first === undefined ||
-        first.late === this.#moment ||
+        first.moment === this.#moment ||
         first === caller ||
         (first.priority !== caller.priority && rank(caller) <= rank(first) + 1e-6)
       );
