@@ -32,7 +32,7 @@ export function upkeep<C>(slots: Slots<C>, idle: LinkedList<Slot<C>>, rules: Upk
     else next = Math.min(next, slot.retireAt);
   }
   const { surplus, next: idleNext } = surplusOf(slots, idle, rules);
-  const { fading, next: fadingNext } = fadingOf(idle, surplus, rules.now);
+  const { fading, next: fadingNext } = fadingOf(idle, rules.now);
   return { surplus, fading, next: Math.min(next, idleNext, fadingNext) };
 }
 
@@ -60,16 +60,11 @@ function surplusOf<C>(
   return { surplus, next };
 }
 
-function fadingOf<C>(
-  idle: LinkedList<Slot<C>>,
-  surplus: readonly Slot<C>[],
-  now: number,
-): Pick<UpkeepPlan<C>, 'fading' | 'next'> {
-  const leaving = new Set(surplus);
+/** Those among the surplus too: they are gone before anybody looks at them. */
+function fadingOf<C>(idle: LinkedList<Slot<C>>, now: number): Pick<UpkeepPlan<C>, 'fading' | 'next'> {
   const fading: Slot<C>[] = [];
   let next = Infinity;
   for (const slot of idle) {
-    if (leaving.has(slot)) continue;
     const due = heardFrom(slot) + slot.keepaliveAfter;
     if (due <= now) fading.push(slot);
     else next = Math.min(next, due);

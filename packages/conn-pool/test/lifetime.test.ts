@@ -55,6 +55,17 @@ describe('maxLifetime', () => {
     lent.release();
   });
 
+  test('that ends while an evicted connection is still lent opens nothing more for it', async () => {
+    const pool = world.makePool({ min: 1, max: 4, maxLifetime: 1_000, idleTimeout: 10 });
+    const lease = await pool.acquire();
+    pool.evictAll();
+    await pass(5_000);
+    expect(pool.stats()).toMatchObject({ inUse: 1, idle: 1 });
+    lease.release();
+    await pass(5_000);
+    expect(pool.stats()).toMatchObject({ inUse: 0, idle: 1, size: 1 });
+  });
+
   test('does not go by the clock on the wall: an hour forward or back neither ends connections nor keeps them for ever', async () => {
     const pool = world.makePool({ min: 3, max: 6, maxLifetime: 1_000_000, idleTimeout: 100_000 });
     await pool.warmUp();

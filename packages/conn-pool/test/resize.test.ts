@@ -122,6 +122,21 @@ describe('resize()', () => {
 });
 
 describe('resize() of shared connections', () => {
+  test('keeps one that comes back before those that are to go', async () => {
+    const pool = world.makePool({ max: 2, maxLeasesPerConnection: 2 });
+    const leases = await take(pool, 3);
+    const [a1, a2, b] = leases.toSorted((x, y) => x.connection.id - y.connection.id);
+    pool.resize({ max: 1 });
+    a1?.release();
+    a2?.release();
+    const next = watch(pool.acquire());
+    await pass();
+    expect(next.value?.connection.id).toBe(0);
+    b?.release();
+    await pass();
+    expect(pool.stats()).toMatchObject({ size: 1, inUse: 1, created: 2, destroyed: 1 });
+  });
+
   test('lends those above the new max no further, and leaves the others alone', async () => {
     const pool = world.makePool({ max: 3, maxLeasesPerConnection: 2 });
     const leases = await take(pool, 6);
