@@ -295,6 +295,8 @@ export class Stock<C> implements Lender<C> {
     }
     if (this.#room.size > 0 && !this.#paused) {
       this.#lending.serve(slot);
+      // One that is used up or old is not shared, and has served fewer than had counted on it.
+      if (this.#settings.maxLeasesPerConnection > 1) this.meet();
       return;
     }
     if (!this.#keepsIdle || slot.lost || slot.retiring) {
