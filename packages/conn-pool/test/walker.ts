@@ -59,6 +59,8 @@ export class Walker {
   readonly #log: string[] = [];
   /** Fewer callers than it could serve: connections are idle now and then. */
   readonly #isCalm: boolean;
+  /** Every create succeeds, and no connection is lost: the pool has no reason to wait before it opens the next. */
+  readonly #isSound: boolean;
   #waiting = 0;
   #callers = 0;
   /** How many `use()` run. */
@@ -76,6 +78,7 @@ export class Walker {
     this.#max = 1 + this.#upTo(4);
     this.#limit = this.#upTo(3) === 0 ? 3 : 1;
     this.#isCalm = this.#upTo(3) === 0;
+    this.#isSound = this.#upTo(3) === 0;
     this.peer.destroyDelay = this.#upTo(2) * 7;
     this.pool = new ConnectionPool<FakeConnection>(this.#options());
   }
@@ -119,7 +122,8 @@ export class Walker {
     this.#fitness = 'fit';
     const force = this.#upTo(2) === 0;
     let closed = false;
-    if (this.pool.paused && this.#upTo(2) === 0) this.pool.resume();
+    // Not in the tick of force: a use() that was served, and robbed before it began, hears of it after those served later.
+    if (this.pool.paused && !force && this.#upTo(2) === 0) this.pool.resume();
     void this.pool.close(force ? { force } : { timeout: 200 }).then(() => (closed = true));
     await settle();
     for (let i = 0; i < 20; i++) {
@@ -149,7 +153,7 @@ export class Walker {
     else if (dice < 71) this.#endOne('discard');
     else if (dice < 75) this.#abort();
     else if (dice < 77) this.#endAgain();
-    else if (dice < 80) this.#lose();
+    else if (dice < 80) this.#isSound || this.#lose();
     else if (dice < 94) await this.#time(1 + this.#upTo(4));
     else if (dice < 96) this.#mood();
     else if (dice < 98) this.#fit();
@@ -330,7 +334,7 @@ export class Walker {
   }
 
   #mood(): void {
-    const mood = this.#upTo(8);
+    const mood = this.#isSound ? 3 + 2 * this.#upTo(2) : this.#upTo(8);
     this.#note(`mood ${mood}`);
     this.peer.down = mood === 1 ? new Error('down') : undefined;
     this.peer.hangs = mood === 2;
@@ -384,6 +388,9 @@ export class Walker {
     this.#must(leases === this.#held.length + this.#using, `${leases} leases are out, not ${this.#held.length}`);
     const isMinded = idle === 0 || waiting <= checking * this.#limit || this.pool.paused;
     this.#must(isMinded, 'somebody waits while a connection is idle and none is validated for them');
+    const opens = creating > 0 || size >= this.#max || this.pool.paused || !this.#isSound;
+    this.#must(opens || waiting === 0 || checking > 0, 'somebody waits while there is room, and nothing is opened');
+    this.#must(opens || idle + inUse + checking >= stats.min, 'fewer than min, and nothing is opened');
     this.#must(
       Object.values(stats).every((value) => value >= 0),
       'something is negative',
