@@ -1,11 +1,4 @@
-import {
-  type Closeable,
-  type StatsSource,
-  checkDuration,
-  checkFunction,
-  checkOptions,
-  checkSignal,
-} from '@perf/core';
+import { type Closeable, type StatsSource, checkDuration, checkFunction, checkOptions, checkSignal } from '@perf/core';
 import { AcquireTrace } from './acquire-trace.ts';
 import { Closing } from './closing.ts';
 import { DeadlockWatch } from './deadlock-watch.ts';

@@ -97,7 +97,7 @@ export interface ConnectionPoolOptions<C> {
   readonly destroyTimeout?: number | undefined;
   /**
    * What a failed create means for those who wait: `'retry'`, nothing, they wait until their own time is up; `'reject-head'`, the one that
-   * waits longest is rejected with a `CreateFailedError`, so that each failure reaches one caller; `'reject-all'`, all of them are, those
+   * is next is rejected with a `CreateFailedError`, so that each failure reaches one caller; `'reject-all'`, all of them are, those
    * that come later wait for the next try. The waits between tries are the same. @default 'retry'
    */
   readonly onCreateError?: 'retry' | 'reject-head' | 'reject-all' | undefined;

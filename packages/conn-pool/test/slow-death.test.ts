@@ -17,17 +17,20 @@ describe('a connection that takes a second to die', () => {
     caller.value?.release();
   });
 
-  test.each(['validate', 'reset'] as const)('after a failed %s does not hold up the caller: one is opened', async (how) => {
-    world.peer.destroyDelay = 1_000;
-    const check = () => in5ms(false).then(() => (how === 'reset' ? Promise.reject(new Error('bad')) : false));
-    const pool = world.makePool({ max: 10, validateAfterIdle: 0, [how]: check });
-    (await pool.acquire()).release();
-    const caller = watch(pool.acquire());
-    await pass(5);
-    expect(caller.value?.connection.id).toBe(1);
-    expect(pool.stats()).toMatchObject({ destroying: 1 });
-    caller.value?.release();
-  });
+  test.each(['validate', 'reset'] as const)(
+    'after a failed %s does not hold up the caller: one is opened',
+    async (how) => {
+      world.peer.destroyDelay = 1_000;
+      const check = () => in5ms(false).then(() => (how === 'reset' ? Promise.reject(new Error('bad')) : false));
+      const pool = world.makePool({ max: 10, validateAfterIdle: 0, [how]: check });
+      (await pool.acquire()).release();
+      const caller = watch(pool.acquire());
+      await pass(5);
+      expect(caller.value?.connection.id).toBe(1);
+      expect(pool.stats()).toMatchObject({ destroying: 1 });
+      caller.value?.release();
+    },
+  );
 
   test('of its loss while it is validated does not hold up the caller', async () => {
     world.peer.destroyDelay = 1_000;
@@ -46,7 +49,7 @@ describe('a connection that takes a second to die', () => {
     const pool = world.makePool({ min: 2, max: 10 });
     for (const lease of await take(pool, 2)) lease.release();
     await pass(5_000);
-    for (const { lost } of [...world.peer.connections]) lost();
+    for (const { lost } of world.peer.connections.slice(0, 2)) lost();
     await pass();
     expect(pool.stats()).toMatchObject({ destroying: 2, idle: 2, createErrors: 0 });
   });
@@ -66,20 +69,23 @@ describe('a connection that takes a second to die', () => {
 });
 
 describe('connections that are evicted together', () => {
-  test.each(['evictAll', 'evictIdle'] as const)('with %s() are all out before the first is destroyed, which asks for another', async (how) => {
-    const next: ReturnType<typeof watch>[] = [];
-    const pool = world.makePool({
-      max: 4,
-      destroy: (connection) => {
-        if (next.length === 0) next.push(watch(pool.use(({ id }) => id)));
-        return world.peer.callbacks.destroy(connection);
-      },
-    });
-    for (const lease of await take(pool, 3)) lease.release();
-    pool[how]();
-    await pass(10);
-    expect(next).toMatchObject([{ value: 3 }]);
-  });
+  test.each(['evictAll', 'evictIdle'] as const)(
+    'with %s() are all out before the first is destroyed, which asks for another',
+    async (how) => {
+      const next: ReturnType<typeof watch>[] = [];
+      const pool = world.makePool({
+        max: 4,
+        destroy: (connection) => {
+          if (next.length === 0) next.push(watch(pool.use(({ id }) => id)));
+          return world.peer.callbacks.destroy(connection);
+        },
+      });
+      for (const lease of await take(pool, 3)) lease.release();
+      pool[how]();
+      await pass(10);
+      expect(next).toMatchObject([{ value: 3 }]);
+    },
+  );
 
   test('are not lent to one whose connection was being validated', async () => {
     const pool = world.makePool({ max: 4, order: 'fifo', validateAfterIdle: 100, validate: () => in5ms(true) });

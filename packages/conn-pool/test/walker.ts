@@ -153,7 +153,7 @@ export class Walker {
     else if (dice < 71) this.#endOne('discard');
     else if (dice < 75) this.#abort();
     else if (dice < 77) this.#endAgain();
-    else if (dice < 80) this.#isSound || this.#lose();
+    else if (dice < 80) this.#lose();
     else if (dice < 94) await this.#time(1 + this.#upTo(4));
     else if (dice < 96) this.#mood();
     else if (dice < 98) this.#fit();
@@ -318,7 +318,7 @@ export class Walker {
   #lose(): void {
     const { connections } = this.peer;
     const connection = connections[connections.length - 1 - this.#upTo(6)];
-    if (connection?.alive !== true) return;
+    if (this.#isSound || connection?.alive !== true) return;
     this.#note(`lose connection ${connection.id}`);
     this.#lost.add(connection);
     connection.lost(new Error('lost'));
