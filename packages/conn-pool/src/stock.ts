@@ -79,7 +79,7 @@ export class Stock<C> implements Lender<C> {
       idle: this.#idle.list,
       validate: (slot) => this.#validate(slot),
       bounds: () => this.#kept(),
-      onSurplus: (slot) => this.#end([slot]),
+      onSurplus: (slots) => this.#end(slots),
       onProbed: (slot, healthy) => this.#probed(slot, healthy),
       onDone: () => this.pump(),
     });
