@@ -1,5 +1,5 @@
 import { Connector } from './connector.ts';
-import { ConnectionEvictedError } from './errors.ts';
+import { CallbackTimeoutError, ConnectionEvictedError } from './errors.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { IdleShelf } from './idle-shelf.ts';
 import type { Lease, Lender } from './lease.ts';
@@ -52,6 +52,11 @@ export class Stock<C> implements Lender<C> {
   #bounds: Bounds;
   #keepsIdle = true;
   #paused = false;
+  /**
+   * A connection did not answer in time, and nothing has proved to work since: the others may be as dead. Who waits is not made to wait for one
+   * after the other then: all are validated at once, and one is opened besides.
+   */
+  #isSilent = false;
   #pumping = false;
   #pumpAgain = false;
 
@@ -190,8 +195,7 @@ export class Stock<C> implements Lender<C> {
       if (this.#paused) break;
       this.#serveFromIdle();
       // Asked again: `validate` may have paused the pool.
-      if (!this.#paused)
-        this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
+      if (!this.#paused) this.#opener.meet(this.#demand(), this.#kept());
     }
     this.#pumping = false;
     this.#onChanged();
@@ -268,12 +272,19 @@ export class Stock<C> implements Lender<C> {
   #serveFromIdle(): void {
     this.#lending.serveFromShared();
     const { maxLeasesPerConnection } = this.#settings;
-    const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
+    const counted = (): number => (this.#isSilent ? 0 : this.slots.count('validating') * maxLeasesPerConnection);
+    const isAwaited = (): boolean => this.#room.size > counted();
     // Asked each time whether it is paused: `validate` may pause it.
     while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
       const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }
+  }
+
+  /** How many connections those who wait need, of which those on the way are a part. */
+  #demand(): number {
+    const wanted = Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection);
+    return this.#isSilent ? wanted + this.slots.count('validating') : wanted;
   }
 
   /** What the pool is to keep up now, and may have. */
@@ -309,6 +320,7 @@ export class Stock<C> implements Lender<C> {
 
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
   #probed(slot: Slot<C>, healthy: boolean): void {
+    if (healthy) this.#isSilent = false;
     const isWanted = this.#room.size > 0 && !this.#paused;
     if (!healthy || isWanted || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
       this.#checked(slot, healthy);
@@ -320,11 +332,16 @@ export class Stock<C> implements Lender<C> {
 
   #checked(slot: Slot<C>, fit: boolean): void {
     if (slot.state !== 'validating' && slot.state !== 'resetting') return;
-    if (fit) this.#offer(slot);
-    else this.#end([slot]);
+    if (!fit) {
+      this.#end([slot]);
+      return;
+    }
+    this.#isSilent = false;
+    this.#offer(slot);
   }
 
   #opened(slot: Slot<C>, took: number): void {
+    this.#isSilent = false;
     this.#metrics.created(took);
     this.#housekeeper.adopt(slot);
     this.#offer(slot);
@@ -349,6 +366,7 @@ export class Stock<C> implements Lender<C> {
 
   /** `validate` or `reset` failed with `error`; unless it has gone meanwhile, the caller ends it. */
   #diesOf(slot: Slot<C>, error: unknown): void {
+    if (error instanceof CallbackTimeoutError) this.#isSilent = true;
     if (slot.state === 'validating' || slot.state === 'resetting') this.#dies(slot, error);
   }
 

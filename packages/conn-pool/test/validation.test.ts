@@ -2,7 +2,7 @@ import { ManualClock } from '@perf/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { ConnectionPool } from '../src/index.ts';
 import type { FakeConnection } from './fake-peer.ts';
-import { World, pass, watch } from './world.ts';
+import { World, pass, take, watch } from './world.ts';
 
 const world = new World();
 
@@ -76,6 +76,19 @@ describe('validation', () => {
     await pass();
     expect(outcome.value?.connection.id).toBe(1);
     expect(pool.stats()).toMatchObject({ size: 1, inUse: 1, idle: 0 });
+  });
+
+  test.each([
+    ['one is opened', 20, 110],
+    ['all the others are validated at once, which makes room', 10, 210],
+  ])('that is not answered by any of ten makes its caller wait once, not ten times: %s', async (_, max, limit) => {
+    const validate = ({ id }: FakeConnection) => (id < 10 ? new Promise<boolean>(() => {}) : true);
+    const pool = world.makePool({ max, validate, validateAfterIdle: 0, validateTimeout: 100, acquireTimeout: 500 });
+    for (const lease of await take(pool, 10)) lease.release();
+    const caller = watch(pool.acquire());
+    await pass(limit);
+    expect(caller.value?.connection.id).toBe(10);
+    caller.value?.release();
   });
 
   test('that asks for its signal when its time is up gets one that has aborted', async () => {
