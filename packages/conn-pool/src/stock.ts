@@ -1,4 +1,5 @@
 import { Connector } from './connector.ts';
+import { Disposal } from './disposal.ts';
 import { CallbackTimeoutError, ConnectionEvictedError } from './errors.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { IdleShelf } from './idle-shelf.ts';
@@ -48,6 +49,7 @@ export class Stock<C> implements Lender<C> {
   readonly #lending: Lending<C>;
   readonly #idle: IdleShelf<C>;
   readonly #opener: Opener<C>;
+  readonly #disposal: Disposal<C>;
   readonly #housekeeper: Housekeeper<C>;
   #bounds: Bounds;
   #keepsIdle = true;
@@ -79,6 +81,7 @@ export class Stock<C> implements Lender<C> {
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
+    this.#disposal = new Disposal<C>({ ...common, onRoom: () => this.pump() });
     this.#housekeeper = new Housekeeper<C>({
       ...common,
       idle: this.#idle.list,
@@ -272,8 +275,8 @@ export class Stock<C> implements Lender<C> {
   #serveFromIdle(): void {
     this.#lending.serveFromShared();
     const { maxLeasesPerConnection } = this.#settings;
-    const counted = (): number => (this.#isSilent ? 0 : this.slots.count('validating') * maxLeasesPerConnection);
-    const isAwaited = (): boolean => this.#room.size > counted();
+    const isAwaited = (): boolean =>
+      this.#room.size > (this.#isSilent ? 0 : this.slots.count('validating') * maxLeasesPerConnection);
     // Asked each time whether it is paused: `validate` may pause it.
     while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
       const slot = this.#takeIdle();
@@ -386,24 +389,7 @@ export class Stock<C> implements Lender<C> {
       if (slot.state === 'idle') this.#idle.list.remove(slot);
       this.slots.condemn(slot);
     }
-    for (const slot of slots) this.#destroy(slot);
+    for (const slot of slots) this.#disposal.destroy(slot);
     this.pump();
-  }
-
-  #destroy(slot: Slot<C>): void {
-    if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
-    const pending = this.connector.destroy(slot.connection as C);
-    slot.connection = undefined;
-    if (pending === undefined) this.#gone(slot);
-    else
-      void pending.then(() => {
-        this.#gone(slot);
-        this.pump();
-      });
-  }
-
-  #gone(slot: Slot<C>): void {
-    this.slots.remove(slot);
-    this.counters.destroyed++;
   }
 }
