@@ -1,12 +1,4 @@
-import {
-  type Closeable,
-  type StatsSource,
-  checkBoolean,
-  checkDuration,
-  checkFunction,
-  checkOptions,
-  checkSignal,
-} from '@perf/core';
+import { type Closeable, type StatsSource, checkDuration, checkFunction, checkOptions, checkSignal } from '@perf/core';
 import { AcquireTrace } from './acquire-trace.ts';
 import { Closing } from './closing.ts';
 import { DeadlockWatch } from './deadlock-watch.ts';
@@ -21,6 +13,7 @@ import {
   type Settings,
   type WarmUpOptions,
   checkAcquireOptions,
+  checkCloseOptions,
   resolveOptions,
   resolveResize,
 } from './options.ts';
@@ -237,14 +230,12 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
    * after force was used: a connection may still come of a create that was given up, and take as long to die. A further call may ask for more haste; it returns the same promise.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const { force = false, timeout } = options;
     try {
-      checkOptions('close()', options, ['force', 'timeout']);
-      checkBoolean('force', force);
-      if (timeout !== undefined) checkDuration('timeout', timeout);
+      checkCloseOptions(options);
     } catch (error) {
       return Promise.reject(error);
     }
+    const { force = false, timeout } = options;
     const first = this.#closing === undefined;
     const closing = (this.#closing ??= new Closing(() => this.#force()));
     if (first) {
@@ -288,7 +279,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
   }
 
   #timedOut(timeout: number, waited: number): AcquireTimeoutError {
-    const { slots, lastError, bounds } = this.#stock;
+    const { slots, failure, bounds } = this.#stock;
     return new AcquireTimeoutError(this.#settings.name, {
       timeout,
       waited,
@@ -296,7 +287,7 @@ export class ConnectionPool<C> implements Closeable, StatsSource<ConnectionPoolS
       waiting: this.#room.size,
       max: bounds.max,
       blocked: this.#deadlocks?.blocked.size,
-      ...(lastError === undefined ? {} : { cause: lastError }),
+      ...failure,
     });
   }
 

@@ -7,14 +7,18 @@ import type { CreateContext, PoolOperation, Settings, ValidateContext } from './
 /** The abort signal of one validation, made when somebody asks for it: most validations look at a flag and are done. */
 class Validation implements ValidateContext {
   #controller: AbortController | undefined;
+  #ended: AbortSignal | undefined;
 
   get signal(): AbortSignal {
+    // One that asks too late is to hear that, too.
+    if (this.#ended !== undefined) return this.#ended;
     this.#controller ??= new AbortController();
     return this.#controller.signal;
   }
 
   abort(reason: unknown): void {
-    this.#controller?.abort(reason);
+    if (this.#controller === undefined) this.#ended = AbortSignal.abort(reason);
+    else this.#controller.abort(reason);
   }
 }
 

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** A `use()` that holds a connection. */
 export class Scope {
-  /** The one around it, in the same pool. */
-  readonly parent: Scope | undefined;
+  /** The one around it, in the same pool; one that has ended may be left out. */
+  parent: Scope | undefined;
   /** Where it was called. */
   readonly trace: Error;
   /** How many callers in it wait for one more connection of the pool. */
@@ -36,7 +36,7 @@ export class DeadlockWatch {
 
   /** Runs what holds a connection. @param trace where it asked for it */
   async run<R>(trace: Error, work: () => R | PromiseLike<R>): Promise<R> {
-    const scope = new Scope(this.current, trace);
+    const scope = new Scope(withoutEnded(this.current), trace);
     try {
       return await this.#context.run(scope, work);
     } finally {
@@ -59,4 +59,17 @@ export class DeadlockWatch {
       if (--each.waiting === 0) this.#blocked.delete(each);
     }
   }
+}
+
+/**
+ * The innermost of `scope` and those around it that has not ended, and no ended ones around it any more: work that begins its successor before it
+ * ends, again and again, would otherwise be a chain without end.
+ */
+function withoutEnded(scope: Scope | undefined): Scope | undefined {
+  let innermost = scope;
+  while (innermost?.ended === true) innermost = innermost.parent;
+  for (let each = innermost; each !== undefined; each = each.parent) {
+    while (each.parent?.ended === true) each.parent = each.parent.parent;
+  }
+  return innermost;
 }

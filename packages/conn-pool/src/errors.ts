@@ -34,7 +34,7 @@ export class AcquireTimeoutError extends TimeoutError {
   constructor(pool: string, facts: AcquireTimeoutFacts) {
     const { timeout, waited, inUse, waiting, max, blocked = 0 } = facts;
     const nested = blocked === 0 ? '' : `, ${blocked} holding one and waiting for another`;
-    const why = facts.cause === undefined ? '' : '; connecting fails, see cause';
+    const why = 'cause' in facts ? '; connecting fails, see cause' : '';
     super(
       `no connection of "${pool}" became free within ${timeout} ms: ${inUse} of ${max} in use, ${waiting} more waiting${nested}${why}`,
       { ...facts, code: 'PERF_CONN_POOL_ACQUIRE_TIMEOUT' },

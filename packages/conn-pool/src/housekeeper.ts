@@ -19,8 +19,8 @@ export interface HousekeeperParts<C> {
   readonly turn: TurnClock;
   /** How many connections to keep at the moment, and how many there may be. */
   readonly bounds: () => Bounds;
-  /** Takes an idle connection out, for good or to look at it. */
-  readonly onSurplus: (slot: Slot<C>) => void;
+  /** These idle connections are to go. */
+  readonly onSurplus: (slots: readonly Slot<C>[]) => void;
   /** `slot`, which was `validating`, works or does not. */
   readonly onProbed: (slot: Slot<C>, healthy: boolean) => void;
   /** Something may be missing now. */
@@ -53,7 +53,7 @@ export class Housekeeper<C> {
     const now = turn.look();
     const { surplus, fading, next } = upkeep(slots, idle, { now, ...bounds(), idleTimeout });
     this.#alarm.set(next, now);
-    for (const slot of surplus) if (slot.state === 'idle') onSurplus(slot);
+    if (surplus.length > 0) onSurplus(surplus);
     for (const slot of fading) this.#keepAlive(slot);
     onDone();
   }

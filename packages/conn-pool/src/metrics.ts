@@ -51,29 +51,44 @@ export class PoolMetrics {
 
   /** Whether somebody wants to know how long connections are used: asking the clock is not free. */
   get timesUse(): boolean {
-    return this.#useTime.enabled;
+    return isEnabled(this.#useTime);
   }
 
   /** The same of how long they live. */
   get timesLife(): boolean {
-    return this.#lifeTime?.enabled === true;
+    return this.#lifeTime !== undefined && isEnabled(this.#lifeTime);
   }
 
   /** This and the next three take milliseconds. */
   created(took: number): void {
-    this.#createTime.record(took / 1000, this.#attributes);
+    record(this.#createTime, took, this.#attributes);
   }
 
   waited(took: number): void {
-    this.#waitTime.record(took / 1000, this.#attributes);
+    record(this.#waitTime, took, this.#attributes);
   }
 
   used(took: number): void {
-    this.#useTime.record(took / 1000, this.#attributes);
+    record(this.#useTime, took, this.#attributes);
   }
 
   lived(took: number): void {
-    this.#lifeTime?.record(took / 1000, this.#attributes);
+    if (this.#lifeTime !== undefined) record(this.#lifeTime, took, this.#attributes);
+  }
+}
+
+// An SDK that throws leaves a gap in the metrics: here it would cost a caller the connection, and the pool its place.
+function record(histogram: LazyHistogram, took: number, attributes: Attributes): void {
+  try {
+    histogram.record(took / 1000, attributes);
+  } catch {}
+}
+
+function isEnabled(histogram: LazyHistogram): boolean {
+  try {
+    return histogram.enabled;
+  } catch {
+    return false;
   }
 }
 

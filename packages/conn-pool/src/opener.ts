@@ -38,16 +38,16 @@ export class Opener<C> {
   /** In a row; a connection that was used resets it, one that was merely opened does not: it may be lost at once, again and again. */
   #failures = 0;
   #down = false;
-  #lastError: unknown;
+  #failure: ErrorOptions | undefined;
   #retry: Timer | undefined;
 
   constructor(parts: OpenerParts<C>) {
     this.#parts = parts;
   }
 
-  /** The last error of `create`, while the peer cannot be reached. */
-  get lastError(): unknown {
-    return this.#down ? this.#lastError : undefined;
+  /** The last error of `create`, whatever it is, as `cause`, while the peer cannot be reached. */
+  get failure(): ErrorOptions | undefined {
+    return this.#down ? this.#failure : undefined;
   }
 
   /** Begins as many creates as are wanted and allowed now. */
@@ -141,7 +141,7 @@ export class Opener<C> {
 
   #failed(error: unknown): void {
     this.#parts.counters.createErrors++;
-    this.#lastError = error;
+    this.#failure = { cause: error };
     // Creates that ran together fail together: that is one failure, and one wait.
     if (this.#retry !== undefined) return;
     this.#failures++;

@@ -97,7 +97,7 @@ export interface ConnectionPoolOptions<C> {
   readonly destroyTimeout?: number | undefined;
   /**
    * What a failed create means for those who wait: `'retry'`, nothing, they wait until their own time is up; `'reject-head'`, the one that
-   * waits longest is rejected with a `CreateFailedError`, so that each failure reaches one caller; `'reject-all'`, all of them are, those
+   * is next is rejected with a `CreateFailedError`, so that each failure reaches one caller; `'reject-all'`, all of them are, those
    * that come later wait for the next try. The waits between tries are the same. @default 'retry'
    */
   readonly onCreateError?: 'retry' | 'reject-head' | 'reject-all' | undefined;
@@ -314,6 +314,14 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   if (signal !== undefined) checkSignal('signal', signal);
   if (timeout !== undefined) checkDuration('timeout', timeout);
   if (priority !== undefined) checkRange('priority', priority, { min: -Number.MAX_VALUE, max: Number.MAX_VALUE });
+}
+
+/** @throws RangeError, TypeError naming option and value */
+export function checkCloseOptions(options: CloseOptions): void {
+  checkOptions('close()', options, ['force', 'timeout']);
+  const { force, timeout } = options;
+  if (force !== undefined) checkBoolean('force', force);
+  if (timeout !== undefined) checkDuration('timeout', timeout);
 }
 
 /** The bounds of a pool after a resize. @throws RangeError, TypeError naming option and value */

@@ -1,5 +1,6 @@
 import { Connector } from './connector.ts';
-import { ConnectionEvictedError } from './errors.ts';
+import { Disposal } from './disposal.ts';
+import { CallbackTimeoutError, ConnectionEvictedError } from './errors.ts';
 import { Housekeeper } from './housekeeper.ts';
 import { IdleShelf } from './idle-shelf.ts';
 import type { Lease, Lender } from './lease.ts';
@@ -48,10 +49,16 @@ export class Stock<C> implements Lender<C> {
   readonly #lending: Lending<C>;
   readonly #idle: IdleShelf<C>;
   readonly #opener: Opener<C>;
+  readonly #disposal: Disposal<C>;
   readonly #housekeeper: Housekeeper<C>;
   #bounds: Bounds;
   #keepsIdle = true;
   #paused = false;
+  /**
+   * A connection did not answer in time, and nothing has proved to work since: the others may be as dead. Who waits is not made to wait for one
+   * after the other then: all are validated at once, and one is opened besides.
+   */
+  #isSilent = false;
   #pumping = false;
   #pumpAgain = false;
 
@@ -74,12 +81,13 @@ export class Stock<C> implements Lender<C> {
       onRoom: () => this.pump(),
       onLost: (slot, reason) => this.#lost(slot, reason),
     });
+    this.#disposal = new Disposal<C>({ ...common, onRoom: () => this.pump() });
     this.#housekeeper = new Housekeeper<C>({
       ...common,
       idle: this.#idle.list,
       validate: (slot) => this.#validate(slot),
       bounds: () => this.#kept(),
-      onSurplus: (slot) => this.#end(slot),
+      onSurplus: (slots) => this.#end(slots),
       onProbed: (slot, healthy) => this.#probed(slot, healthy),
       onDone: () => this.pump(),
     });
@@ -99,9 +107,9 @@ export class Stock<C> implements Lender<C> {
     return this.#paused;
   }
 
-  /** The last error of `create`, while the peer cannot be reached. */
-  get lastError(): unknown {
-    return this.#opener.lastError;
+  /** The last error of `create`, as `cause`, while the peer cannot be reached. */
+  get failure(): ErrorOptions | undefined {
+    return this.#opener.failure;
   }
 
   /**
@@ -124,7 +132,11 @@ export class Stock<C> implements Lender<C> {
       }
       // The callback may have called the pool, or told that the connection is lost.
       if (slot.state !== 'validating') continue;
-      if (healthy && !this.#paused) return slot;
+      if (healthy && !this.#paused) {
+        // Who asked in the callback counted on this connection, which somebody else gets.
+        if (this.#room.size > 0) queueMicrotask(() => this.pump());
+        return slot;
+      }
       this.#checked(slot, healthy);
     }
     return undefined;
@@ -147,7 +159,7 @@ export class Stock<C> implements Lender<C> {
     // Told of the late return of a leak, `onLeak` may have closed the pool by force.
     if (slot.state !== 'lent') return;
     if (slot.lost || slot.retiring) {
-      this.#end(slot);
+      this.#end([slot]);
       return;
     }
     if (this.#settings.reset === undefined) {
@@ -164,7 +176,8 @@ export class Stock<C> implements Lender<C> {
     const isFree = this.#lending.end(slot, loan);
     this.#dies(slot, reason);
     // Asked, `isFailover` may have called the pool, and closed it by force.
-    if (isFree && slot.state === 'lent') this.#end(slot);
+    if (isFree && slot.state === 'lent') this.#end([slot]);
+    else this.pump();
     if (reason !== undefined) this.connector.report(reason, 'use');
   }
 
@@ -185,8 +198,7 @@ export class Stock<C> implements Lender<C> {
       if (this.#paused) break;
       this.#serveFromIdle();
       // Asked again: `validate` may have paused the pool.
-      if (!this.#paused)
-        this.#opener.meet(Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection), this.#kept());
+      if (!this.#paused) this.#opener.meet(this.#demand(), this.#kept());
     }
     this.#pumping = false;
     this.#onChanged();
@@ -202,31 +214,29 @@ export class Stock<C> implements Lender<C> {
   /** Ends every idle connection. Returns how many. */
   evictIdle(): number {
     const idle = [...this.#idle.list];
-    for (const slot of idle) if (slot.state === 'idle') this.#end(slot);
+    this.#end(idle);
     return idle.length;
   }
 
   /** Ends every connection made until now, the lent ones when they come back. Returns how many. */
   evictAll(): number {
-    let evicted = 0;
     // First, since each connection that goes makes room for a new one, which is to stay.
     this.#opener.giveUp(new ConnectionEvictedError());
-    for (const slot of this.slots) {
-      if (slot.lost || !SERVING.has(slot.state)) continue;
-      evicted++;
-      this.slots.lose(slot);
-      this.#endUnlessLent(slot);
-    }
-    this.pump();
-    return evicted;
+    const evicted = [...this.slots].filter((slot) => SERVING.has(slot.state) && !slot.lost);
+    for (const slot of evicted) this.slots.lose(slot);
+    this.#end(evicted.filter((slot) => slot.state !== 'lent'));
+    return evicted.length;
   }
 
   resize(bounds: Bounds): void {
     this.#bounds = bounds;
-    while (this.#idle.size > 0 && this.#isCrowded()) this.#end(this.#idle.list.shift() as Slot<C>);
-    const excess = this.slots.staying - bounds.max;
+    const crowd = this.slots.staying - bounds.max - this.#lending.leaving;
+    if (crowd > 0) this.#end([...this.#idle.list].slice(0, crowd));
+    // Asked anew: `destroy` may have resized the pool itself.
+    const { max } = this.#bounds;
+    const excess = this.slots.staying - max;
     if (excess > 0) this.#opener.giveUp(new ConnectionEvictedError(), excess);
-    this.#lending.shed(bounds.max);
+    this.#lending.shed(max);
     this.#housekeeper.keepUp();
   }
 
@@ -252,7 +262,7 @@ export class Stock<C> implements Lender<C> {
 
   /** Ends every connection, the lent ones too. */
   endAll(): void {
-    for (const slot of this.slots) if (SERVING.has(slot.state)) this.#end(slot);
+    this.#end([...this.slots].filter((slot) => SERVING.has(slot.state)));
   }
 
   stop(): void {
@@ -265,12 +275,19 @@ export class Stock<C> implements Lender<C> {
   #serveFromIdle(): void {
     this.#lending.serveFromShared();
     const { maxLeasesPerConnection } = this.#settings;
-    const isAwaited = (): boolean => this.#room.size > this.slots.count('validating') * maxLeasesPerConnection;
+    const isAwaited = (): boolean =>
+      this.#room.size > (this.#isSilent ? 0 : this.slots.count('validating') * maxLeasesPerConnection);
     // Asked each time whether it is paused: `validate` may pause it.
     while (!this.#paused && this.#idle.size > 0 && isAwaited()) {
       const slot = this.#takeIdle();
       if (slot !== undefined) this.#offer(slot);
     }
+  }
+
+  /** How many connections those who wait need, of which those on the way are a part. */
+  #demand(): number {
+    const wanted = Math.ceil(this.#room.size / this.#settings.maxLeasesPerConnection);
+    return this.#isSilent ? wanted + this.slots.count('validating') : wanted;
   }
 
   /** What the pool is to keep up now, and may have. */
@@ -287,15 +304,17 @@ export class Stock<C> implements Lender<C> {
   /** A connection is free, and good: to whoever waits, or idle. */
   #offer(slot: Slot<C>): void {
     if (this.#isCrowded()) {
-      this.#end(slot);
+      this.#end([slot]);
       return;
     }
     if (this.#room.size > 0 && !this.#paused) {
       this.#lending.serve(slot);
+      // One that is used up or old is not shared, and has served fewer than had counted on it.
+      if (this.#settings.maxLeasesPerConnection > 1) this.meet();
       return;
     }
     if (!this.#keepsIdle || slot.lost || slot.retiring) {
-      this.#end(slot);
+      this.#end([slot]);
       return;
     }
     this.slots.park(slot);
@@ -304,6 +323,7 @@ export class Stock<C> implements Lender<C> {
 
   /** Keeping a connection alive is no use of it: it goes back to where it was in the order of idleness. */
   #probed(slot: Slot<C>, healthy: boolean): void {
+    if (healthy) this.#isSilent = false;
     const isWanted = this.#room.size > 0 && !this.#paused;
     if (!healthy || isWanted || !this.#keepsIdle || slot.retiring || this.#isCrowded()) {
       this.#checked(slot, healthy);
@@ -315,11 +335,16 @@ export class Stock<C> implements Lender<C> {
 
   #checked(slot: Slot<C>, fit: boolean): void {
     if (slot.state !== 'validating' && slot.state !== 'resetting') return;
-    if (fit) this.#offer(slot);
-    else this.#end(slot);
+    if (!fit) {
+      this.#end([slot]);
+      return;
+    }
+    this.#isSilent = false;
+    this.#offer(slot);
   }
 
   #opened(slot: Slot<C>, took: number): void {
+    this.#isSilent = false;
     this.#metrics.created(took);
     this.#housekeeper.adopt(slot);
     this.#offer(slot);
@@ -332,7 +357,9 @@ export class Stock<C> implements Lender<C> {
     // The waits first: `onError` may ask for the next connection at once.
     if (isLostEarly(slot, this.#settings.clock.now())) this.#opener.lostEarly(reason);
     this.#dies(slot, reason);
-    this.#endUnlessLent(slot);
+    // A lent one goes when its lease ends.
+    if (slot.state === 'lent') this.pump();
+    else if (SERVING.has(slot.state)) this.#end([slot]);
     this.connector.report(reason, 'connection');
   }
 
@@ -342,6 +369,7 @@ export class Stock<C> implements Lender<C> {
 
   /** `validate` or `reset` failed with `error`; unless it has gone meanwhile, the caller ends it. */
   #diesOf(slot: Slot<C>, error: unknown): void {
+    if (error instanceof CallbackTimeoutError) this.#isSilent = true;
     if (slot.state === 'validating' || slot.state === 'resetting') this.#dies(slot, error);
   }
 
@@ -352,25 +380,16 @@ export class Stock<C> implements Lender<C> {
     if (first && reason !== undefined && this.connector.isFailover(reason)) this.evictAll();
   }
 
-  /** A lent one goes when its lease ends. */
-  #endUnlessLent(slot: Slot<C>): void {
-    if (slot.state !== 'lent' && SERVING.has(slot.state)) this.#end(slot);
-  }
-
-  /** Takes a connection out of service and destroys it; its place is free when that is done. */
-  #end(slot: Slot<C>): void {
-    if (slot.state === 'idle') this.#idle.list.remove(slot);
-    this.slots.condemn(slot);
-    if (this.#metrics.timesLife) this.#metrics.lived(this.#settings.clock.now() - slot.createdAt);
-    const pending = this.connector.destroy(slot.connection as C);
-    slot.connection = undefined;
-    if (pending === undefined) this.#gone(slot);
-    else void pending.then(() => this.#gone(slot));
-  }
-
-  #gone(slot: Slot<C>): void {
-    this.slots.remove(slot);
-    this.counters.destroyed++;
+  /**
+   * Takes connections out of service and destroys them; their places are free when that is done. All are out before the first `destroy`, which
+   * may ask the pool for another. Those who counted on them go on at once: a connection may take long to die.
+   */
+  #end(slots: readonly Slot<C>[]): void {
+    for (const slot of slots) {
+      if (slot.state === 'idle') this.#idle.list.remove(slot);
+      this.slots.condemn(slot);
+    }
+    for (const slot of slots) this.#disposal.destroy(slot);
     this.pump();
   }
 }

@@ -1,4 +1,4 @@
-import { TimeoutError, deadline } from '@perf/core';
+import { TimeoutError, deadline, startTimer } from '@perf/core';
 import { closedError } from './errors.ts';
 import type { Bounds, Settings, WarmUpOptions } from './options.ts';
 
@@ -7,7 +7,7 @@ type WarmUpSettings = Pick<Settings<unknown>, 'name' | 'acquireTimeout'>;
 /** What {@link WarmUps} look at when they fail. */
 export interface WarmUpSource {
   readonly bounds: Bounds;
-  readonly lastError: unknown;
+  readonly failure: ErrorOptions | undefined;
 }
 
 /** Those who wait for `min` connections. */
@@ -25,10 +25,13 @@ export class WarmUps {
     const warm = Promise.withResolvers<void>();
     this.#waiting.add(warm);
     const onTimeout = (limit: number): Error => this.#timedOut(limit);
+    // Who waits for ever has no timer that keeps the process alive, and the pool's own do not.
+    const hold = startTimer(() => {}, Number.MAX_VALUE);
     try {
       await deadline(() => warm.promise, { timeout, signal, onTimeout });
     } finally {
       this.#waiting.delete(warm);
+      hold.cancel();
     }
   }
 
@@ -43,11 +46,11 @@ export class WarmUps {
 
   #timedOut(timeout: number): TimeoutError {
     const { name } = this.#settings;
-    const { bounds, lastError: cause } = this.#source;
+    const { bounds, failure } = this.#source;
     return new TimeoutError(`"${name}" did not have ${bounds.min} connections within ${timeout} ms`, {
       timeout,
       code: 'PERF_CONN_POOL_WARM_UP_TIMEOUT',
-      ...(cause === undefined ? {} : { cause }),
+      ...failure,
     });
   }
 }

@@ -95,6 +95,15 @@ describe('what create must not give', () => {
     expect(pool.stats()).toMatchObject({ size: 0, created: 0, destroyed: 0 });
   });
 
+  test.each([[undefined], [null], ['']])('a failure for no reason but %o is a failure all the same', async (reason) => {
+    const pool = world.makePool({ create: () => Promise.reject(reason), min: 1, acquireTimeout: 50 });
+    const [waiting, warming] = [watch(pool.acquire()), watch(pool.warmUp())];
+    await pass(50);
+    const told = { cause: reason, message: expect.stringContaining('see cause') };
+    expect(waiting.error).toMatchObject(told);
+    expect(warming.error).toHaveProperty('cause', reason);
+  });
+
   test.each([[0], [''], [false], [NaN], [0n]])('%s is a connection like any other', async (connection) => {
     const destroyed: unknown[] = [];
     const pool = new ConnectionPool<unknown>({

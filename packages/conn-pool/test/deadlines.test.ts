@@ -174,6 +174,15 @@ describe('the process', () => {
     expect(run(text)).toEqual({ stdout: code, status: 0 });
   });
 
+  test('stays alive for a warmUp() without a limit', () => {
+    const code = `let tries = 0;
+      const create = () => (tries++ < 3 ? Promise.reject(new Error('down')) : {});
+      const cold = new ConnectionPool({ create, destroy: () => {}, min: 1, max: 1 });
+      await cold.warmUp({ timeout: Infinity });
+      console.log(tries);`;
+    expect(run(code)).toEqual({ stdout: '4', status: 0 });
+  });
+
   test('ends when nobody waits any more, although the pool is not closed and a connection is lent', () => {
     const code = `const lease = await pool.acquire();
       const others = Array.from({ length: 50 }, () => pool.acquire({ timeout: 1_000_000 }));

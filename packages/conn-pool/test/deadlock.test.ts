@@ -1,5 +1,6 @@
 import { delay } from '@perf/core';
 import { describe, expect, test } from 'vitest';
+import { DeadlockWatch, type Scope } from '../src/deadlock-watch.ts';
 import { PoolDeadlockError } from '../src/index.ts';
 import { World, pass, watch } from './world.ts';
 
@@ -87,6 +88,22 @@ describe('one use() inside another', () => {
     const deep = watch(pool.use(() => pool.use(() => pool.use(() => 'never'))));
     await pass();
     expect(deep.error).toMatchObject({ code: 'PERF_CONN_POOL_DEADLOCK' });
+  });
+
+  test('that begins the next one and goes on a little leaves no chain behind', async () => {
+    const watcher = new DeadlockWatch();
+    let last: Scope | undefined;
+    const link = async (left: number): Promise<void> => {
+      await delay(1);
+      last = watcher.current;
+      if (left > 0) void watcher.run(new Error('here'), () => link(left - 1));
+      await Promise.resolve();
+    };
+    void watcher.run(new Error('here'), () => link(10));
+    await pass(20);
+    let length = 0;
+    for (let each = last; each !== undefined; each = each.parent) length++;
+    expect(length).toBeLessThanOrEqual(2);
   });
 
   test('waits until its time is up when nobody watches', async () => {

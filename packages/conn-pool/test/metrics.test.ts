@@ -136,6 +136,23 @@ describe('OpenTelemetry', () => {
     await pool.close();
   });
 
+  test.each(['getMeter', 'createHistogram', 'record'])('that throws in %s() costs no connection', async (where) => {
+    const pool = new ConnectionPool({ create: () => ({}), destroy: () => {}, max: 1, durationMetric: 'lifetime' });
+    const throws = (name: string, answer: unknown) => () => {
+      if (name === where) throw new Error('broken');
+      return answer;
+    };
+    const meter = { createHistogram: throws('createHistogram', { record: throws('record', undefined) }) };
+    metrics.setGlobalMeterProvider({ getMeter: throws('getMeter', meter) } as unknown as MeterProvider);
+    const held = await pool.acquire();
+    const next = pool.use(() => 'served');
+    held.release();
+    expect(await next).toBe('served');
+    (await pool.acquire()).discard();
+    expect(pool.stats()).toMatchObject({ size: 0, destroyed: 1 });
+    await pool.close();
+  });
+
   test('costs no look at the clock while nobody listens', async () => {
     let looks = 0;
     const clock = {

@@ -47,6 +47,16 @@ describe('bad options', () => {
     await pool.close();
   });
 
+  test('of close() and warmUp() reject, and close nothing', async () => {
+    const pool = new ConnectionPool(good);
+    for (const options of [null, 5, [], { now: true }, { force: 'yes' }, { force: null }, { timeout: 0 }]) {
+      await expect(pool.close(options as never)).rejects.toThrow(/close\(\)|`force`|`timeout`/);
+    }
+    await expect(pool.warmUp(null as never)).rejects.toThrow('warmUp() takes an options object, got null');
+    expect(pool.closed).toBe(false);
+    await pool.close();
+  });
+
   test('a signal that is none costs no connection', async () => {
     const pool = new ConnectionPool(good);
     for (const signal of [null, {}] as AbortSignal[]) {

@@ -110,6 +110,17 @@ describe('a connection that serves several leases at once', () => {
     expect(pool.stats()).toMatchObject({ destroyed: 1, inUse: 1 });
   });
 
+  test('with one use left serves one of those who counted on it, and another is opened for the rest', async () => {
+    const validate = () => new Promise<boolean>((resolve) => setTimeout(() => resolve(true), 5));
+    const pool = world.makePool({ max: 2, maxLeasesPerConnection: 2, maxUses: 2, validate, validateAfterIdle: 0 });
+    await pool.use(() => {});
+    const callers = [watch(pool.acquire()), watch(pool.acquire())];
+    expect(pool.stats()).toMatchObject({ checking: 1, waiting: 2 });
+    await pass(5);
+    expect(callers.map(({ value }) => value?.connection.id)).toEqual([0, 1]);
+    for (const { value } of callers) value?.release();
+  });
+
   test('that there is one too many of after a resize goes, although its leases overlap for ever', async () => {
     const pool = world.makePool({ max: 2, maxLeasesPerConnection: 2 });
     const leases = await take(pool, 4);

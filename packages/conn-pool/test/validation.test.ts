@@ -2,7 +2,7 @@ import { ManualClock } from '@perf/testkit';
 import { describe, expect, test, vi } from 'vitest';
 import { ConnectionPool } from '../src/index.ts';
 import type { FakeConnection } from './fake-peer.ts';
-import { World, pass, watch } from './world.ts';
+import { World, pass, take, watch } from './world.ts';
 
 const world = new World();
 
@@ -78,6 +78,37 @@ describe('validation', () => {
     expect(pool.stats()).toMatchObject({ size: 1, inUse: 1, idle: 0 });
   });
 
+  test.each([
+    ['one is opened', 20, 110],
+    ['all the others are validated at once, which makes room', 10, 210],
+  ])('that is not answered by any of ten makes its caller wait once, not ten times: %s', async (_, max, limit) => {
+    const validate = ({ id }: FakeConnection) => (id < 10 ? new Promise<boolean>(() => {}) : true);
+    const pool = world.makePool({ max, validate, validateAfterIdle: 0, validateTimeout: 100, acquireTimeout: 500 });
+    for (const lease of await take(pool, 10)) lease.release();
+    const caller = watch(pool.acquire());
+    await pass(limit);
+    expect(caller.value?.connection.id).toBe(10);
+    caller.value?.release();
+  });
+
+  test('that asks for its signal when its time is up gets one that has aborted', async () => {
+    const reasons: unknown[] = [];
+    const pool = world.makePool({
+      validateAfterIdle: 0,
+      validateTimeout: 100,
+      validate: async (_, ctx) => {
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        reasons.push(ctx.signal.reason);
+        return true;
+      },
+    });
+    await pool.use(() => {});
+    const caller = watch(pool.acquire());
+    await pass(200);
+    expect(reasons).toMatchObject([{ operation: 'validate' }]);
+    caller.value?.release();
+  });
+
   test('that finds ten thousand dead connections goes through them without recursion', async () => {
     const pool = new ConnectionPool<number>({
       create: () => 1,
@@ -122,6 +153,24 @@ describe('a validate that calls back into the pool', () => {
     await pass();
     expect(next.value?.connection.id).toBe(1);
     expect(pool.stats()).toMatchObject({ size: 1, inUse: 1, destroyed: 1 });
+  });
+
+  test('may wait for a connection, which is opened, since the caller it runs for gets this one', async () => {
+    let inner: ReturnType<typeof watch> | undefined;
+    const pool = world.makePool({
+      max: 2,
+      validateAfterIdle: 0,
+      validate: () => {
+        inner ??= watch(pool.use(({ id }) => id));
+        return true;
+      },
+    });
+    await pool.use(() => {});
+    const held = await pool.acquire();
+    await pass();
+    expect(held.connection.id).toBe(0);
+    expect(inner?.value).toBe(1);
+    held.release();
   });
 
   test.each(['abort', 'close'] as const)('may %s, which the caller it runs for hears of', async (what) => {

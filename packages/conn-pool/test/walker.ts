@@ -26,8 +26,11 @@ interface Caller {
   readonly came: number;
   readonly timeout: number;
   readonly controller: AbortController | undefined;
-  /** Set if it came while others heard that they are served: it may be the better one, but came too late. */
-  readonly late: number;
+  /**
+   * The moment it came. It may be the better one, but have come too late, when others heard already that they are served; or be served first, in
+   * the call in which it came, and hear of it last, since nothing listened before that call was over.
+   */
+  readonly moment: number;
   state: 'waiting' | 'aborting' | 'served' | 'failed';
 }
 
@@ -54,6 +57,10 @@ export class Walker {
   readonly #owners = new Map<FakeConnection, number>();
   readonly #lost = new WeakSet<FakeConnection>();
   readonly #log: string[] = [];
+  /** Fewer callers than it could serve: connections are idle now and then. */
+  readonly #isCalm: boolean;
+  /** Every create succeeds, and no connection is lost: the pool has no reason to wait before it opens the next. */
+  readonly #isSound: boolean;
   #waiting = 0;
   #callers = 0;
   /** How many `use()` run. */
@@ -63,13 +70,15 @@ export class Walker {
   #max: number;
   /** How many places were taken when the pool was made smaller: it may have more than `max` until they are given back, but never one more. */
   #surplus = 0;
-  #fitness: 'fit' | 'unfit' | 'throws' | 'hangs' | 'slow' = 'fit';
+  #fitness: 'fit' | 'unfit' | 'throws' | 'hangs' | 'slow' | 'slowly unfit' = 'fit';
   #violation: string | undefined;
 
   constructor(seed: number) {
     this.#random = randomFrom(seed);
     this.#max = 1 + this.#upTo(4);
     this.#limit = this.#upTo(3) === 0 ? 3 : 1;
+    this.#isCalm = this.#upTo(3) === 0;
+    this.#isSound = this.#upTo(3) === 0;
     this.peer.destroyDelay = this.#upTo(2) * 7;
     this.pool = new ConnectionPool<FakeConnection>(this.#options());
   }
@@ -113,7 +122,8 @@ export class Walker {
     this.#fitness = 'fit';
     const force = this.#upTo(2) === 0;
     let closed = false;
-    if (this.pool.paused && this.#upTo(2) === 0) this.pool.resume();
+    // Not in the tick of force: a use() that was served, and robbed before it began, hears of it after those served later.
+    if (this.pool.paused && !force && this.#upTo(2) === 0) this.pool.resume();
     void this.pool.close(force ? { force } : { timeout: 200 }).then(() => (closed = true));
     await settle();
     for (let i = 0; i < 20; i++) {
@@ -135,7 +145,8 @@ export class Walker {
 
   async #act(): Promise<void> {
     const dice = this.#upTo(100);
-    if (dice < 28) this.#acquire();
+    if (this.#isCalm && dice < 18) this.#endOne('release');
+    else if (dice < 28) this.#acquire();
     else if (dice < 36) void this.#use(0);
     else if (dice < 39) this.#tryAcquire();
     else if (dice < 68) this.#endOne('release');
@@ -150,7 +161,7 @@ export class Walker {
   }
 
   #acquire(): void {
-    const { caller, options } = this.#comes('acquire', false);
+    const { caller, options } = this.#comes('acquire');
     this.pool.acquire(options).then(
       (lease) => {
         this.#served(caller);
@@ -162,7 +173,7 @@ export class Walker {
 
   /** A `use()`, and sometimes another one inside of it. */
   async #use(depth: number): Promise<void> {
-    const { caller, options } = this.#comes('use', depth > 0);
+    const { caller, options } = this.#comes('use');
     // Served at once, it may run before those that were served earlier and have not run yet: nobody waits any more by then.
     const { waiting } = this.pool.stats();
     let isCalling = true;
@@ -187,14 +198,14 @@ export class Walker {
     });
   }
 
-  #comes(how: string, isNested: boolean): { caller: Caller; options: AcquireOptions } {
+  #comes(how: string): { caller: Caller; options: AcquireOptions } {
     const line = this.#upTo(4) === 0 ? this.#upTo(PRIORITIES.length) : 0;
     const priority = PRIORITIES[line] ?? 0;
     const timeout = this.#upTo(4) === 0 ? 1 + this.#upTo(50) : ACQUIRE_TIMEOUT;
     const controller = this.#upTo(4) === 0 ? new AbortController() : undefined;
     const came = performance.now();
-    const late = isNested ? this.#moment : -1;
-    const caller: Caller = { id: this.#callers++, priority, came, timeout, controller, late, state: 'waiting' };
+    const moment = this.#moment;
+    const caller: Caller = { id: this.#callers++, priority, came, timeout, controller, moment, state: 'waiting' };
     this.#note(`${how} ${caller.id} priority ${priority} timeout ${timeout}`);
     this.#lines[line]?.push(caller);
     this.#waiting++;
@@ -243,7 +254,7 @@ export class Walker {
       // Equal ones, and those between which rounding decides, may go either way; within a line the order is strict.
       return (
         first === undefined ||
-        first.late === this.#moment ||
+        first.moment === this.#moment ||
         first === caller ||
         (first.priority !== caller.priority && rank(caller) <= rank(first) + 1e-6)
       );
@@ -307,7 +318,7 @@ export class Walker {
   #lose(): void {
     const { connections } = this.peer;
     const connection = connections[connections.length - 1 - this.#upTo(6)];
-    if (connection?.alive !== true) return;
+    if (this.#isSound || connection?.alive !== true) return;
     this.#note(`lose connection ${connection.id}`);
     this.#lost.add(connection);
     connection.lost(new Error('lost'));
@@ -323,7 +334,7 @@ export class Walker {
   }
 
   #mood(): void {
-    const mood = this.#upTo(8);
+    const mood = this.#isSound ? 3 + 2 * this.#upTo(2) : this.#upTo(8);
     this.#note(`mood ${mood}`);
     this.peer.down = mood === 1 ? new Error('down') : undefined;
     this.peer.hangs = mood === 2;
@@ -331,7 +342,7 @@ export class Walker {
   }
 
   #fit(): void {
-    this.#fitness = (['unfit', 'throws', 'hangs', 'slow', 'slow'] as const)[this.#upTo(9)] ?? 'fit';
+    this.#fitness = (['unfit', 'throws', 'hangs', 'slow', 'slow', 'slowly unfit'] as const)[this.#upTo(9)] ?? 'fit';
     this.#note(this.#fitness);
   }
 
@@ -354,7 +365,8 @@ export class Walker {
   #check(): boolean | Promise<boolean> {
     if (this.#fitness === 'throws') throw new Error('unfit');
     if (this.#fitness === 'hangs') return new Promise(() => {});
-    if (this.#fitness === 'slow') return new Promise((resolve) => setTimeout(() => resolve(true), 4));
+    const fit = this.#fitness === 'slow';
+    if (fit || this.#fitness === 'slowly unfit') return new Promise((resolve) => setTimeout(() => resolve(fit), 4));
     return this.#fitness === 'fit';
   }
 
@@ -376,6 +388,9 @@ export class Walker {
     this.#must(leases === this.#held.length + this.#using, `${leases} leases are out, not ${this.#held.length}`);
     const isMinded = idle === 0 || waiting <= checking * this.#limit || this.pool.paused;
     this.#must(isMinded, 'somebody waits while a connection is idle and none is validated for them');
+    const opens = creating > 0 || size >= this.#max || this.pool.paused || !this.#isSound;
+    this.#must(opens || waiting === 0 || checking > 0, 'somebody waits while there is room, and nothing is opened');
+    this.#must(opens || idle + inUse + checking >= stats.min, 'fewer than min, and nothing is opened');
     this.#must(
       Object.values(stats).every((value) => value >= 0),
       'something is negative',
