@@ -34,7 +34,12 @@ export class LazyMeter {
 
   #rebind(provider: MeterProvider | undefined): void {
     this.#provider = provider;
-    this.#meter = provider?.getMeter(this.#name, this.#version);
+    this.#meter = undefined;
+    try {
+      this.#meter = provider?.getMeter(this.#name, this.#version);
+    } catch {
+      // An SDK that throws is none.
+    }
     for (const observation of this.#observations) observation.bind(this.#meter);
   }
 
@@ -95,6 +100,7 @@ class LazyInstrument<I> {
     const meter = this.#owner.current();
     if (meter !== this.#boundTo) {
       this.#boundTo = meter;
+      this.#instrument = undefined;
       this.#instrument = meter && this.#create(meter);
     }
     return this.#instrument;
@@ -109,7 +115,11 @@ export class LazyCounter extends LazyInstrument<Counter> {
 
   /** Adds `value`, which is not negative. */
   add(value: number, attributes?: Attributes): void {
-    this.resolve()?.add(value, attributes);
+    try {
+      this.resolve()?.add(value, attributes);
+    } catch {
+      // An SDK that throws leaves a gap.
+    }
   }
 }
 
@@ -121,6 +131,10 @@ export class LazyHistogram extends LazyInstrument<Histogram> {
 
   /** Records `value`; durations in seconds. */
   record(value: number, attributes?: Attributes): void {
-    this.resolve()?.record(value, attributes);
+    try {
+      this.resolve()?.record(value, attributes);
+    } catch {
+      // An SDK that throws leaves a gap.
+    }
   }
 }

@@ -26,20 +26,50 @@ export class LazyTracer {
     const provider = otelGlobal()?.trace;
     if (provider !== this.#provider) {
       this.#provider = provider;
-      this.#tracer = provider?.getTracer(this.#name, this.#version);
+      this.#tracer = undefined;
+      try {
+        this.#tracer = provider?.getTracer(this.#name, this.#version);
+      } catch {
+        // An SDK that throws is none.
+      }
     }
     return this.#tracer;
   }
 
   /**
    * Runs `work` inside a new active span, which ends when `work` returns or its promise settles; an error is recorded on it and
-   * rethrown unchanged. Without an SDK it is just `work(undefined)`.
+   * rethrown unchanged. Without an SDK, or with one that throws, it is just `work(undefined)`.
    */
   span<T>(name: string, options: SpanOptions, work: (span: Span | undefined) => T): T {
     const tracer = this.current();
     if (tracer === undefined) return work(undefined);
-    return tracer.startActiveSpan(name, options, (span) => runInSpan(span, work));
+    let outcome: (() => T) | undefined;
+    hush(() => {
+      tracer.startActiveSpan(name, options, (span) => {
+        outcome = outcomeOf(() => runInSpan(span, work));
+      });
+    });
+    return outcome === undefined ? work(undefined) : outcome();
   }
+}
+
+/** Does the work once, and tells what came of it. */
+function outcomeOf<T>(work: () => T): () => T {
+  try {
+    const value = work();
+    return () => value;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
+
+/** What an SDK throws is not to hurt what it looks at. */
+function hush(observe: () => void): void {
+  try {
+    observe();
+  } catch {}
 }
 
 function runInSpan<T>(span: Span, work: (span: Span) => T): T {
@@ -51,12 +81,12 @@ function runInSpan<T>(span: Span, work: (span: Span) => T): T {
     throw error;
   }
   if (!(result instanceof Promise)) {
-    span.end();
+    hush(() => span.end());
     return result;
   }
   return result.then(
     (value: unknown) => {
-      span.end();
+      hush(() => span.end());
       return value;
     },
     (error: unknown) => {
@@ -67,11 +97,13 @@ function runInSpan<T>(span: Span, work: (span: Span) => T): T {
 }
 
 function endWithError(span: Span, error: unknown): void {
-  const isError = error instanceof Error;
-  span.recordException(isError ? error : String(error));
-  span.setAttribute('error.type', isError ? errorType(error) : typeof error);
-  span.setStatus({ code: STATUS_ERROR, message: isError ? error.message : String(error) });
-  span.end();
+  hush(() => {
+    const isError = error instanceof Error;
+    span.recordException(isError ? error : String(error));
+    span.setAttribute('error.type', isError ? errorType(error) : typeof error);
+    span.setStatus({ code: STATUS_ERROR, message: isError ? error.message : String(error) });
+  });
+  hush(() => span.end());
 }
 
 /** The code where there is one, else the name: both are few enough for an attribute, and a code tells more. */

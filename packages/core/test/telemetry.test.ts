@@ -1,4 +1,4 @@
-import { type Meter, context, metrics, trace } from '@opentelemetry/api';
+import { type Meter, type Tracer, context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
 import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
@@ -29,6 +29,10 @@ function registerTracerProvider(): InMemorySpanExporter {
   trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   return exporter;
+}
+
+function raise(message = 'not today'): never {
+  throw new Error(message);
 }
 
 afterEach(() => {
@@ -129,11 +133,19 @@ describe('LazyMeter', () => {
     });
     metrics.setGlobalMeterProvider({ getMeter: () => failing });
     const component = new Component();
-    const stop = new LazyMeter('scope').observe(component, { size: { kind: 'gauge' } }, (it, observe) =>
-      observe('size', it.size),
-    );
+    const meter = new LazyMeter('scope');
+    meter.histogram('took').record(1);
+    meter.counter('count').add(1);
+    const stop = meter.observe(component, { size: { kind: 'gauge' } }, (it, observe) => observe('size', it.size));
     expect(stop).not.toThrow();
     expect(stop).not.toThrow();
+    metrics.disable();
+    metrics.setGlobalMeterProvider({
+      getMeter: () => {
+        throw new Error('not even a meter');
+      },
+    });
+    expect(meter.current()).toBeUndefined();
   });
 
   test('does not keep a forgotten component alive', async () => {
@@ -238,6 +250,33 @@ describe('LazyTracer', () => {
       status: { code: 2, message: 'no such key' },
       events: [expect.objectContaining({ name: 'exception' })],
     });
+  });
+
+  test.each<[string, () => Tracer]>([
+    ['making a tracer', () => raise()],
+    ['starting a span', () => ({ startActiveSpan: raise }) as unknown as Tracer],
+    [
+      'ending a span',
+      () => ({ startActiveSpan: (...args: unknown[]) => (args.at(-1) as (span: object) => unknown)({}) }) as never,
+    ],
+    [
+      'leaving a span',
+      () =>
+        ({
+          startActiveSpan: (...args: unknown[]) => (args.at(-1) as (span: object) => unknown)({}) && raise(),
+        }) as never,
+    ],
+  ])('an SDK that throws at %s hurts nobody, and has the work done once', async (_, getTracer) => {
+    trace.setGlobalTracerProvider({ getTracer });
+    const tracer = new LazyTracer('scope');
+    const work = vi.fn(() => 1);
+    expect(tracer.span('work', {}, work)).toBe(1);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(await tracer.span('later', {}, async () => 2)).toBe(2);
+    await expect(tracer.span('failing', {}, () => Promise.reject(new RangeError('its own')))).rejects.toThrow(
+      'its own',
+    );
+    expect(() => tracer.span('failing', {}, () => raise('its own'))).toThrow('its own');
   });
 
   test('records something thrown that is no Error', async () => {
