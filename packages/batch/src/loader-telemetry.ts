@@ -60,11 +60,11 @@ export class LoaderTelemetry {
 
   /** Whether somebody traces. */
   get tracing(): boolean {
-    return listens(this.#tracer);
+    return this.#tracer.current() !== undefined;
   }
 
   get metering(): boolean {
-    return listens(this.#meter);
+    return this.#meter.current() !== undefined;
   }
 
   /** Notes the span a load is made in, to link its batch to. */
@@ -83,11 +83,9 @@ export class LoaderTelemetry {
   #count(name: string, counts: LoaderCounts): void {
     const { hits, misses, errors, reported: before } = counts;
     counts.reported = { hits, misses, errors };
-    attempt(() => {
-      this.#loads.add(hits - before.hits, { 'perf.batch.name': name, 'perf.batch.hit': true });
-      this.#loads.add(misses - before.misses, { 'perf.batch.name': name, 'perf.batch.hit': false });
-      this.#errors.add(errors - before.errors, { 'perf.batch.name': name });
-    });
+    this.#loads.add(hits - before.hits, { 'perf.batch.name': name, 'perf.batch.hit': true });
+    this.#loads.add(misses - before.misses, { 'perf.batch.name': name, 'perf.batch.hit': false });
+    this.#errors.add(errors - before.errors, { 'perf.batch.name': name });
   }
 
   /** Counts `size` keys of a batch as pending, of which `reported` are counted already. Returns how many are now. */
@@ -108,29 +106,15 @@ export class LoaderTelemetry {
   batch(batch: LoadedBatch, run: () => Promise<unknown>): Promise<unknown> {
     const { name, size, callers } = batch;
     const start = systemClock.now();
-    let answer: Promise<unknown> | undefined;
-    // A tracer that throws must not cost the batch: what it is given is `answer`, what it makes of it is dropped.
-    attempt(() => {
-      const attributes = { 'perf.batch.name': name, 'perf.batch.size': size };
-      const links = [...(callers?.values() ?? [])];
-      const spanned = this.#tracer.span('perf.batch.load', { attributes, links }, () => (answer = run()));
-      spanned.catch(() => {});
-    });
-    answer ??= run();
+    const attributes = { 'perf.batch.name': name, 'perf.batch.size': size };
+    const links = [...(callers?.values() ?? [])];
+    const answer = this.#tracer.span('perf.batch.load', { attributes, links }, run);
     const record = (): void => {
       this.#size.record(size, { 'perf.batch.name': name });
       this.#duration.record((systemClock.now() - start) / 1000, { 'perf.batch.name': name });
     };
-    answer.then(record, record).catch(() => {});
+    answer.then(record, record);
     return answer;
-  }
-}
-
-function listens(instrument: LazyMeter | LazyTracer): boolean {
-  try {
-    return instrument.current() !== undefined;
-  } catch {
-    return false;
   }
 }
 
