@@ -56,6 +56,15 @@ export interface PgConnectionEvents extends PgConnection {
 
 type StreamEvent = (event: 'close', listener: () => void) => unknown;
 
+/** @throws TypeError for what is no client of `pg`, or one over libpq, whose connection is out of sight */
+export function checkPgClient(client: unknown): void {
+  const { connect, query, end, connection } = (client ?? {}) as Partial<PgInternals & PgClient>;
+  const known = [connect, query, end, connection?.on, connection?.stream?.destroy];
+  if (!known.every((method) => typeof method === 'function')) {
+    throw new TypeError('`client` must make a `Client` of pg 8 (not of pg-native)');
+  }
+}
+
 /** What there is of a client besides its published types. */
 export function internalsOf(client: PgClient): PgInternals {
   return client as unknown as PgInternals;

@@ -217,6 +217,7 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   end(): Promise<void>;
   end(callback: () => void): void;
   end(callback?: () => void): Promise<void> | undefined {
+    if (callback !== undefined) checkFunction('callback', callback);
     const closing = this.close();
     if (callback === undefined) return closing;
     void closing.then(() => process.nextTick(callback));

@@ -296,5 +296,11 @@ describe('options', () => {
     expect(() => pgPool({ client, reset: 'all' } as never)).toThrow('`reset` must be one of');
     expect(() => pgPool({ client, max: 0 })).toThrow('`max` must be a positive integer, got 0');
     expect(() => pgPool({ client, idleTimeoutMillis: -1 })).toThrow('`idleTimeoutMillis` must be');
+    expect(() => pgPool({ client, maxLifetimeSeconds: -1 })).toThrow('`maxLifetimeSeconds` must be a number from 0');
+    expect(() => pgPool({ client, isFatal: 5 } as never)).toThrow('`isFatal` must be a function, got 5');
+    for (const nothing of [undefined, null, 'postgres://localhost']) {
+      expect(() => pgPool(nothing as never)).toThrow('pgPool takes an options object');
+    }
+    expect(() => bench.pool().end('now' as never)).toThrow('`callback` must be a function, got "now"');
   });
 });

@@ -302,6 +302,11 @@ test('bad options are refused', async () => {
     cause: { message: '`client` must make a `Redis` of ioredis 5 or 6' },
   });
   await wrong.close();
+  const same = redisPool({ client: () => admin, max: 2, onCreateError: 'reject-head' });
+  const lease = await same.acquire();
+  await expect(same.acquire()).rejects.toMatchObject({ cause: { code: 'PERF_CONN_POOL_DUPLICATE_CONNECTION' } });
+  expect(await lease.connection.ping()).toBe('PONG');
+  lease.release();
 });
 
 test('a process that has closed its pool ends by itself', async () => {
