@@ -58,11 +58,16 @@ type StreamEvent = (event: 'close', listener: () => void) => unknown;
 
 /** @throws TypeError for what is no client of `pg`, or one over libpq, whose connection is out of sight */
 export function checkPgClient(client: unknown): void {
-  const { connect, query, end, connection } = (client ?? {}) as Partial<PgInternals & PgClient>;
-  const known = [connect, query, end, connection?.on, connection?.stream?.destroy];
-  if (!known.every((method) => typeof method === 'function')) {
+  const methods = ['connect', 'query', 'end'];
+  const { connection } = (client ?? {}) as { connection?: { stream?: unknown } | null };
+  if (!has(client, methods) || !has(connection, ['on']) || !has(connection?.stream, ['destroy'])) {
     throw new TypeError('`client` must make a `Client` of pg 8 (not of pg-native)');
   }
+}
+
+function has(thing: unknown, methods: readonly string[]): boolean {
+  const known = (thing ?? {}) as Readonly<Record<string, unknown>>;
+  return methods.every((method) => typeof known[method] === 'function');
 }
 
 /** What there is of a client besides its published types. */

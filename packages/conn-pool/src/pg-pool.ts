@@ -175,9 +175,10 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
     return { min, max, ...this.#facts };
   }
 
-  /** How many connections there are, those being opened and closed included. */
+  /** How many connections there are, those being opened included, those being closed not, as in `pg.Pool`; `stats().size` has both. */
   get totalCount(): number {
-    return this.stats().size;
+    const { size, destroying } = this.stats();
+    return size - destroying;
   }
 
   get idleCount(): number {

@@ -27,11 +27,12 @@ describe('what a borrower does to its client', () => {
     const pool = bench.pool({ max: 1 });
     const client = await pool.connect();
     await client.query(one);
-    const { query, release } = client;
+    const query = client.query.bind(client);
+    const release = client.release.bind(client);
     const called: unknown[] = [];
     client.query = ((...statement: Parameters<typeof query>) => {
       called.push(statement[0]);
-      return query.apply(client, statement);
+      return query(...statement);
     }) as typeof query;
     client.release = () => {
       called.push('release');
@@ -51,7 +52,7 @@ describe('what a borrower does to its client', () => {
   test('a function taken out of it ends with the lease too', async () => {
     const pool = bench.pool({ max: 1 });
     const client = await pool.connect();
-    const { query } = client;
+    const query = client.query.bind(client);
     client.release();
     expect(() => query(one)).toThrow('this lease has ended');
   });

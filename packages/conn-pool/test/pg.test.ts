@@ -21,7 +21,7 @@ describe('query()', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => pool.query('select $1::int as i', [i])));
     expect(answers.map(({ rows }) => rows[0]?.i)).toEqual(Array.from({ length: 60 }, (_, i) => i));
     expect(await bench.sessions()).toBeLessThanOrEqual(3);
-    await until(() => pool.idleCount === pool.totalCount);
+    await until(() => pool.idleCount === pool.stats().size);
     expect([await bench.sessions(), pool.waitingCount]).toEqual([pool.totalCount, 0]);
   });
 

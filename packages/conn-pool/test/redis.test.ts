@@ -293,6 +293,10 @@ describe.each([
 });
 
 test('bad options are refused', async () => {
+  for (const watch of [undefined, 'stock']) {
+    const work = { watch, prepare: () => undefined } as never;
+    await expect(redisTransaction({} as never, work)).rejects.toThrow('`watch` must be an array of keys');
+  }
   expect(() => redisPool({ max: 1 } as never)).toThrow('`client` must be a function, got undefined');
   expect(() => redisPool({ client: () => admin, max: 1, reset: () => {} } as never)).toThrow(
     'redisPool has no option `reset`',
