@@ -51,8 +51,9 @@ export class PgClients<C extends PgClient> {
 
   /** A client that its caller gives back. */
   async lend(options?: AcquireOptions): Promise<PgPoolClient<C>> {
-    const lease = await this.acquire(options);
+    const lease = (options === undefined ? this.pool.tryAcquire() : undefined) ?? (await this.pool.acquire(options));
     const client = lease.connection;
+    this.#take(client);
     this.#tell('acquire', client);
     return lentClient(client, lease, (error) => {
       const given = error === true ? undefined : error;

@@ -37,7 +37,7 @@ class LentClient<C extends PgClient> implements ProxyHandler<C> {
 
   get(client: C, key: PropertyKey): unknown {
     if (key === 'release') return this.#release;
-    if (key === Symbol.dispose) return this.#dispose;
+    if (key === Symbol.dispose) return () => this.#dispose();
     if (this.#tenure.ended && GUARDED.includes(key)) throw new LeaseEndedError();
     if (key === 'query') return (this.#query ??= this.#guarded(client));
     const value: unknown = Reflect.get(client, key, client);
@@ -55,6 +55,10 @@ class LentClient<C extends PgClient> implements ProxyHandler<C> {
     return key === 'release' || key === Symbol.dispose || key in client;
   }
 
+  #dispose(): void {
+    if (!this.#tenure.ended) (this.#release as () => void)();
+  }
+
   /** What was taken out of the client before the lease has ended ends with it too. */
   #guarded(client: C): (...statement: unknown[]) => unknown {
     const tenure = this.#tenure;
@@ -63,10 +67,6 @@ class LentClient<C extends PgClient> implements ProxyHandler<C> {
       return (client.query as (...all: unknown[]) => unknown)(...statement);
     };
   }
-
-  readonly #dispose = (): void => {
-    if (!this.#tenure.ended) (this.#release as () => void)();
-  };
 }
 
 /** `client` as code written for `pg.Pool` knows it, until `tenure` has ended. */

@@ -122,9 +122,9 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
    */
   connect(options?: AcquireOptions): Promise<PgPoolClient<C>>;
   connect(callback: ConnectCallback<C>): void;
-  connect(how: AcquireOptions | ConnectCallback<C> = NO_OPTIONS): Promise<PgPoolClient<C>> | undefined {
+  connect(how?: AcquireOptions | ConnectCallback<C>): Promise<PgPoolClient<C>> | undefined {
     if (typeof how !== 'function') return this.#clients.lend(how);
-    this.#clients.lend(NO_OPTIONS).then(
+    this.#clients.lend().then(
       (client) => process.nextTick(how, undefined, client, (error?: Error | boolean) => client.release(error)),
       (error: unknown) => process.nextTick(how, error, undefined, () => {}),
     );
