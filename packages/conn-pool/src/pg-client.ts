@@ -42,6 +42,8 @@ export interface PgInternals extends Emitter {
   /** Whether the server has said that the last statement is over; an error is told before that. */
   readonly readyForQuery?: boolean | undefined;
   readonly connection: PgConnectionEvents;
+  /** `'I'` idle, `'T'` in a transaction, `'E'` in a failed one; earlier clients of `pg` 8 do not have it. */
+  getTransactionStatus?(): string | null;
   query(query: unknown, values?: unknown, callback?: (error: unknown, result: unknown) => void): unknown;
   ref?(): void;
   unref?(): void;
