@@ -72,6 +72,7 @@ export function mcpPool<C extends McpClient>(options: McpPoolOptions<C>): Connec
     validateAfterIdle,
     create: async ({ signal, lost }) => {
       const client = await connect({ signal });
+      checkClient(client);
       watch(client, lost);
       return client;
     },
@@ -82,6 +83,14 @@ export function mcpPool<C extends McpClient>(options: McpPoolOptions<C>): Connec
     validate: (client, { signal }) => !isClosed(client) && answers(client, signal),
     isFatal: isMcpConnectionLost,
   });
+}
+
+/** @throws TypeError for what is no client */
+function checkClient(client: unknown): void {
+  const { ping, close } = (client ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof ping !== 'function' || typeof close !== 'function') {
+    throw new TypeError('`connect` must give a connected `Client` of the MCP SDK');
+  }
 }
 
 function watch(client: McpClient, lost: CreateContext['lost']): void {

@@ -42,6 +42,8 @@ export interface PgInternals extends Emitter {
   /** Whether the server has said that the last statement is over; an error is told before that. */
   readonly readyForQuery?: boolean | undefined;
   readonly connection: PgConnectionEvents;
+  /** `'I'` idle, `'T'` in a transaction, `'E'` in a failed one; earlier clients of `pg` 8 do not have it. */
+  getTransactionStatus?(): string | null;
   query(query: unknown, values?: unknown, callback?: (error: unknown, result: unknown) => void): unknown;
   ref?(): void;
   unref?(): void;
@@ -55,6 +57,20 @@ export interface PgConnectionEvents extends PgConnection {
 }
 
 type StreamEvent = (event: 'close', listener: () => void) => unknown;
+
+/** @throws TypeError for what is no client of `pg`, or one over libpq, whose connection is out of sight */
+export function checkPgClient(client: unknown): void {
+  const methods = ['connect', 'query', 'end'];
+  const { connection } = (client ?? {}) as { connection?: { stream?: unknown } | null };
+  if (!has(client, methods) || !has(connection, ['on']) || !has(connection?.stream, ['destroy'])) {
+    throw new TypeError('`client` must make a `Client` of pg 8 (not of pg-native)');
+  }
+}
+
+function has(thing: unknown, methods: readonly string[]): boolean {
+  const known = (thing ?? {}) as Readonly<Record<string, unknown>>;
+  return methods.every((method) => typeof known[method] === 'function');
+}
 
 /** What there is of a client besides its published types. */
 export function internalsOf(client: PgClient): PgInternals {

@@ -1,8 +1,9 @@
 import { abortable } from '@perf/core';
 import { ConnectionPool } from './connection-pool.ts';
+import { DuplicateConnectionError } from './errors.ts';
 import type { Lease } from './lease.ts';
 import type { AcquireOptions, CreateContext } from './options.ts';
-import { type PgClient, internalsOf } from './pg-client.ts';
+import { type PgClient, checkPgClient, internalsOf } from './pg-client.ts';
 import { isPgConnectionLost } from './pg-errors.ts';
 import { type PgPoolClient, lentClient } from './pg-lent-client.ts';
 import type { PgSettings } from './pg-options.ts';
@@ -50,8 +51,9 @@ export class PgClients<C extends PgClient> {
 
   /** A client that its caller gives back. */
   async lend(options?: AcquireOptions): Promise<PgPoolClient<C>> {
-    const lease = await this.acquire(options);
+    const lease = (options === undefined ? this.pool.tryAcquire() : undefined) ?? (await this.pool.acquire(options));
     const client = lease.connection;
+    this.#take(client);
     this.#tell('acquire', client);
     return lentClient(client, lease, (error) => {
       const given = error === true ? undefined : error;
@@ -128,6 +130,9 @@ export class PgClients<C extends PgClient> {
 
   async #open(ctx: CreateContext): Promise<C> {
     const client = this.#settings.client();
+    checkPgClient(client);
+    // Its owner would lose it: what fails to connect is cut off.
+    if (this.#sessions.has(client)) throw new DuplicateConnectionError();
     const session = new PgSession(client, (error) => this.#tell('error', error, client));
     this.#sessions.set(client, session);
     await session.open(ctx, async () => {

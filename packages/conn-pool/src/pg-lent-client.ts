@@ -25,7 +25,8 @@ const GUARDED: readonly PropertyKey[] = ['query', 'end', 'connect'];
  */
 class LentClient<C extends PgClient> implements ProxyHandler<C> {
   readonly #tenure: Tenure;
-  readonly #release: (error?: Error | boolean) => void;
+  /** The caller may put a function of its own here and in place of `query`, as code does that logs: they go with the lease. */
+  #release: unknown;
   /** Kept: it is what is asked for most. */
   #query: unknown;
 
@@ -36,24 +37,36 @@ class LentClient<C extends PgClient> implements ProxyHandler<C> {
 
   get(client: C, key: PropertyKey): unknown {
     if (key === 'release') return this.#release;
-    if (key === Symbol.dispose) return this.#dispose;
+    if (key === Symbol.dispose) return () => this.#dispose();
     if (this.#tenure.ended && GUARDED.includes(key)) throw new LeaseEndedError();
-    if (key === 'query') return (this.#query ??= client.query.bind(client));
+    if (key === 'query') return (this.#query ??= this.#guarded(client));
     const value: unknown = Reflect.get(client, key, client);
     return typeof value === 'function' ? value.bind(client) : value;
   }
 
   set(client: C, key: PropertyKey, value: unknown): boolean {
-    return Reflect.set(client, key, value, client);
+    if (key === 'query') this.#query = value;
+    else if (key === 'release') this.#release = value;
+    else return Reflect.set(client, key, value, client);
+    return true;
   }
 
   has(client: C, key: PropertyKey): boolean {
     return key === 'release' || key === Symbol.dispose || key in client;
   }
 
-  readonly #dispose = (): void => {
-    if (!this.#tenure.ended) this.#release();
-  };
+  #dispose(): void {
+    if (!this.#tenure.ended) (this.#release as () => void)();
+  }
+
+  /** What was taken out of the client before the lease has ended ends with it too. */
+  #guarded(client: C): (...statement: unknown[]) => unknown {
+    const tenure = this.#tenure;
+    return (...statement) => {
+      if (tenure.ended) throw new LeaseEndedError();
+      return (client.query as (...all: unknown[]) => unknown)(...statement);
+    };
+  }
 }
 
 /** `client` as code written for `pg.Pool` knows it, until `tenure` has ended. */

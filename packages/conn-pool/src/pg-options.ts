@@ -1,4 +1,4 @@
-import { checkBoolean, checkDuration, checkFunction, checkOneOf, checkOptions } from '@perf/core';
+import { checkBoolean, checkDuration, checkFunction, checkOneOf, checkOptions, checkRange } from '@perf/core';
 import { type ConnectionPoolOptions, OPTION_NAMES } from './options.ts';
 import type { PgClient } from './pg-client.ts';
 import type { PgReset } from './pg-session.ts';
@@ -113,12 +113,14 @@ export interface PgSettings<C extends PgClient> {
 /** @throws RangeError, TypeError naming the option and its value */
 export function resolvePgOptions<C extends PgClient>(options: PgPoolOptions<C> & PgClientOptions): PgSettings<C> {
   const pooled = OPTION_NAMES.filter((name) => !OWN_CALLBACKS.includes(name));
-  const forClient = options.Client === undefined ? [] : PG_CLIENT_OPTIONS;
+  // Asked before it is known to be an object.
+  const forClient = (options as typeof options | null | undefined)?.Client === undefined ? [] : PG_CLIENT_OPTIONS;
   checkOptions('pgPool', options, [...OWN, ...pooled, ...forClient]);
   const { reset = 'transaction', onConnect, allowExitOnIdle = false, max = 10 } = options;
   checkOneOf('reset', reset, RESETS);
   checkBoolean('allowExitOnIdle', allowExitOnIdle);
   if (onConnect !== undefined) checkFunction('onConnect', onConnect);
+  if (options.isFatal !== undefined) checkFunction('isFatal', options.isFatal);
   const pool = Object.fromEntries(
     Object.entries(options).filter(([name, value]) => value !== undefined && pooled.includes(name)),
   );
@@ -149,8 +151,9 @@ function factory<C extends PgClient>(options: PgPoolOptions<C> & PgClientOptions
 /** In the names of `pg.Pool`, 0 is never, and the unit is in the name. */
 function duration(ours: string, theirs: string, value: number | null | undefined): Record<string, number> {
   if (value === undefined || value === null) return {};
-  const unit = theirs.endsWith('Seconds') ? 1_000 : 1;
-  return { [ours]: value === 0 ? Infinity : checkDuration(theirs, value) * unit };
+  if (value === 0) return { [ours]: Infinity };
+  if (!theirs.endsWith('Seconds')) return { [ours]: checkDuration(theirs, value) };
+  return { [ours]: checkRange(theirs, value, { min: 0, max: 1e9 }) * 1_000 };
 }
 
 /** By the telemetry conventions: `address:port/database`, as far as it is known. */

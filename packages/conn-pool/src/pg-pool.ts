@@ -122,9 +122,9 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
    */
   connect(options?: AcquireOptions): Promise<PgPoolClient<C>>;
   connect(callback: ConnectCallback<C>): void;
-  connect(how: AcquireOptions | ConnectCallback<C> = NO_OPTIONS): Promise<PgPoolClient<C>> | undefined {
+  connect(how?: AcquireOptions | ConnectCallback<C>): Promise<PgPoolClient<C>> | undefined {
     if (typeof how !== 'function') return this.#clients.lend(how);
-    this.#clients.lend(NO_OPTIONS).then(
+    this.#clients.lend().then(
       (client) => process.nextTick(how, undefined, client, (error?: Error | boolean) => client.release(error)),
       (error: unknown) => process.nextTick(how, error, undefined, () => {}),
     );
@@ -175,9 +175,10 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
     return { min, max, ...this.#facts };
   }
 
-  /** How many connections there are, those being opened and closed included. */
+  /** How many connections there are, those being opened included, those being closed not, as in `pg.Pool`; `stats().size` has both. */
   get totalCount(): number {
-    return this.stats().size;
+    const { size, destroying } = this.stats();
+    return size - destroying;
   }
 
   get idleCount(): number {
@@ -217,6 +218,7 @@ export class PgPool<C extends PgClient> extends EventEmitter implements Closeabl
   end(): Promise<void>;
   end(callback: () => void): void;
   end(callback?: () => void): Promise<void> | undefined {
+    if (callback !== undefined) checkFunction('callback', callback);
     const closing = this.close();
     if (callback === undefined) return closing;
     void closing.then(() => process.nextTick(callback));

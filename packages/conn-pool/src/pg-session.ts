@@ -41,9 +41,10 @@ export class PgSession {
   /** Connects. While nobody listens for errors of the client, this does: an idle one's must not end the process. */
   async open({ signal, lost }: CreateContext, onConnect: () => unknown): Promise<void> {
     const { connection } = this.#internals;
-    connection.on('readyForQuery', ({ status }) => {
+    const onReady = ({ status }: { status?: string }): void => {
       this.#status = status;
-    });
+    };
+    connection.on('readyForQuery', onReady);
     connection.on('commandComplete', ({ text }) => {
       if (text === 'LISTEN') this.#listens = true;
     });
@@ -67,6 +68,8 @@ export class PgSession {
     } finally {
       signal.removeEventListener('abort', onAbort);
     }
+    // A listener is called for each statement; later clients of pg 8 know by themselves.
+    if (typeof this.#internals.getTransactionStatus?.() === 'string') connection.off('readyForQuery', onReady);
     this.#listens = false;
     this.#listeners = new KeptListeners(this.#internals, EVENTS);
   }
@@ -108,7 +111,7 @@ export class PgSession {
 
   #clear(mode: PgReset): Promise<void> | undefined {
     if (mode === 'none') return undefined;
-    const open = this.#status !== 'I';
+    const open = (this.#internals.getTransactionStatus?.() ?? this.#status) !== 'I';
     const statements: string[] = [];
     if (open) statements.push('ROLLBACK');
     if (mode === 'session') statements.push(CLEAR_SESSION);

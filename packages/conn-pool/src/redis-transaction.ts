@@ -44,6 +44,8 @@ export async function redisTransaction<C extends RedisTransactionClient>(
   checkOptions('redisTransaction()', options, ['attempts', 'signal', 'timeout', 'priority']);
   checkOptions('redisTransaction()', work, ['watch', 'prepare']);
   checkFunction('prepare', work.prepare);
+  // A string would be watched letter by letter.
+  if (!Array.isArray(work.watch)) throw new TypeError('`watch` must be an array of keys');
   const { attempts = 10, ...acquire } = options;
   const { signal } = options;
   checkPositiveInteger('attempts', attempts);

@@ -1,5 +1,6 @@
 import { checkFunction, checkOptions } from '@perf/core';
 import { ConnectionPool } from './connection-pool.ts';
+import { DuplicateConnectionError } from './errors.ts';
 import { type ConnectionPoolOptions, OPTION_NAMES } from './options.ts';
 import type { RedisPoolClient } from './redis-client.ts';
 import { isRedisConnectionLost, isRedisFailover } from './redis-errors.ts';
@@ -55,6 +56,8 @@ export function redisPool<C extends RedisPoolClient>(options: RedisPoolOptions<C
     isFatal: (error) => isRedisConnectionLost(error) || isFatal?.(error) === true,
     create: async (ctx) => {
       const client = make();
+      // Before its commands are watched twice, and what its owner did is forgotten.
+      if (sessions.has(client)) throw new DuplicateConnectionError();
       const made = new RedisSession(client);
       sessions.set(client, made);
       await made.open(ctx);

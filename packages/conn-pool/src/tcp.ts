@@ -114,6 +114,9 @@ function cleared(socket: Socket, facts: Parked | undefined): void {
   socket.unpipe();
   facts?.listeners.restore();
   socket.setTimeout(0);
+  socket.ref();
+  // The next owner would wait for what is never sent.
+  while (socket.writableCorked > 0) socket.uncork();
   if (!isQuiet(socket, undefined)) throw new Error('the socket was given back closed, paused, or with unread data');
   if (socket.readableEncoding !== null) throw new Error('the socket was given an encoding, which cannot be taken back');
   if (facts !== undefined) facts.bytesRead = socket.bytesRead;

@@ -219,4 +219,14 @@ describe('mcpPool() with any client', () => {
     );
     expect(() => mcpPool({ max: 1 } as never)).toThrow('`connect` must be a function, got undefined');
   });
+
+  test('lends nothing that is no client', async () => {
+    for (const nothing of [undefined, 5, {}]) {
+      const clients = mcpPool({ max: 1, connect: async () => nothing as never, onCreateError: 'reject-head' });
+      await expect(clients.acquire()).rejects.toMatchObject({
+        cause: { message: '`connect` must give a connected `Client` of the MCP SDK' },
+      });
+      await clients.close();
+    }
+  });
 });

@@ -21,7 +21,7 @@ describe('query()', () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => pool.query('select $1::int as i', [i])));
     expect(answers.map(({ rows }) => rows[0]?.i)).toEqual(Array.from({ length: 60 }, (_, i) => i));
     expect(await bench.sessions()).toBeLessThanOrEqual(3);
-    await until(() => pool.idleCount === pool.totalCount);
+    await until(() => pool.idleCount === pool.stats().size);
     expect([await bench.sessions(), pool.waitingCount]).toEqual([pool.totalCount, 0]);
   });
 
@@ -296,5 +296,11 @@ describe('options', () => {
     expect(() => pgPool({ client, reset: 'all' } as never)).toThrow('`reset` must be one of');
     expect(() => pgPool({ client, max: 0 })).toThrow('`max` must be a positive integer, got 0');
     expect(() => pgPool({ client, idleTimeoutMillis: -1 })).toThrow('`idleTimeoutMillis` must be');
+    expect(() => pgPool({ client, maxLifetimeSeconds: -1 })).toThrow('`maxLifetimeSeconds` must be a number from 0');
+    expect(() => pgPool({ client, isFatal: 5 } as never)).toThrow('`isFatal` must be a function, got 5');
+    for (const nothing of [undefined, null, 'postgres://localhost']) {
+      expect(() => pgPool(nothing as never)).toThrow('pgPool takes an options object');
+    }
+    expect(() => bench.pool().end('now' as never)).toThrow('`callback` must be a function, got "now"');
   });
 });

@@ -293,6 +293,10 @@ describe.each([
 });
 
 test('bad options are refused', async () => {
+  for (const watch of [undefined, 'stock']) {
+    const work = { watch, prepare: () => undefined } as never;
+    await expect(redisTransaction({} as never, work)).rejects.toThrow('`watch` must be an array of keys');
+  }
   expect(() => redisPool({ max: 1 } as never)).toThrow('`client` must be a function, got undefined');
   expect(() => redisPool({ client: () => admin, max: 1, reset: () => {} } as never)).toThrow(
     'redisPool has no option `reset`',
@@ -302,6 +306,11 @@ test('bad options are refused', async () => {
     cause: { message: '`client` must make a `Redis` of ioredis 5 or 6' },
   });
   await wrong.close();
+  const same = redisPool({ client: () => admin, max: 2, onCreateError: 'reject-head' });
+  const lease = await same.acquire();
+  await expect(same.acquire()).rejects.toMatchObject({ cause: { code: 'PERF_CONN_POOL_DUPLICATE_CONNECTION' } });
+  expect(await lease.connection.ping()).toBe('PONG');
+  lease.release();
 });
 
 test('a process that has closed its pool ends by itself', async () => {

@@ -91,6 +91,22 @@ describe('a socket', () => {
     expect(heard).not.toHaveBeenCalled();
   });
 
+  test('is given back corked and unreferenced: the next owner has it as it was', async () => {
+    const port = await listen(createServer(echo));
+    const sockets = open({ port, max: 1 });
+    const ref = vi.fn();
+    const first = await sockets.use((socket) => {
+      socket.unref();
+      socket.cork();
+      socket.cork();
+      vi.spyOn(socket, 'ref').mockImplementation(ref);
+      return socket;
+    });
+    expect(await sockets.use((socket) => ask(socket, 'b'))).toBe('b');
+    expect(first.writableCorked).toBe(0);
+    expect(ref).toHaveBeenCalled();
+  });
+
   test('is asked in the protocol of the caller when it was idle, and replaced when it does not answer', async () => {
     const port = await listen(createServer(echo));
     let answer = true;

@@ -74,6 +74,18 @@ describe('tcpPool()', () => {
     expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'ECONNRESET' }), 'connection');
   });
 
+  test('survives it too when its last owner has removed all listeners', async () => {
+    const onError = vi.fn();
+    const sockets = makePool({ onError });
+    await sockets.use(async (socket) => {
+      await ask(socket, 'a');
+      socket.removeAllListeners('error').removeAllListeners('close').removeAllListeners('end');
+    });
+    peers[0]?.resetAndDestroy();
+    await until(() => sockets.stats().size === 0);
+    expect(onError).toHaveBeenCalledWith(expect.objectContaining({ code: 'ECONNRESET' }), 'connection');
+  });
+
   test('does not lend a socket that received bytes while nobody had it', async () => {
     const sockets = makePool();
     const first = await sockets.use(async (socket) => {
