@@ -1,3 +1,4 @@
+import { checkName } from '@perf/core';
 import { Redis, type RedisOptions } from 'ioredis';
 import { DurableConnectionError } from './durable-errors.ts';
 
@@ -64,8 +65,9 @@ export class DurableLink {
 }
 
 function connect(connection: DurableConnection): Redis {
-  if (typeof connection === 'string') return new Redis(connection, PATIENT);
-  if (typeof connection !== 'object' || connection === null) {
+  // One that is missing would be taken for the Redis of this machine.
+  if (typeof connection === 'string') return new Redis(checkName('connection', connection), PATIENT);
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
     throw new TypeError('`connection` must be an ioredis client, its options or a URL');
   }
   const isClient = 'defineCommand' in connection;

@@ -111,8 +111,9 @@ export class DurableTurn<Op, R> {
     const { keys } = this.#context;
     const { data, id, token, partition } = this.#job;
     const ids = data.ops.map((op) => op.i);
-    const names = [keys.lock(partition, id), keys.fence(partition), keys.crashes(partition), keys.waiting(partition)];
-    const input = { keys: [...names, ...ids.map((each) => keys.record(each))], args: [token, ...ids] };
+    const turn = [keys.lock(partition, id), keys.fence(partition), keys.crashes(partition)];
+    const queue = [keys.waiting(partition), keys.settings(partition)];
+    const input = { keys: [...turn, ...queue, ...ids.map((each) => keys.record(each))], args: [token, ...ids] };
     const reply = await this.#insist(() => runScript(this.#context.redis, TAKE_TURN, input));
     if (reply === null) throw new DurableLockLostError(partition);
     const [fence, records, crashes, waiting] = reply as [number, (string | null)[], (string | null)[], number];
@@ -226,7 +227,7 @@ export class DurableTurn<Op, R> {
       idempotencyKeys: Object.freeze(call.map((each) => each.key)),
       orderingKeys: Object.freeze(call.map((each) => each.orderingKey)),
     };
-    const ops = Object.freeze(call.map((each) => each.op));
+    const ops = Object.freeze(call.map((each) => each.copy()));
     try {
       const answer = await telemetry.call({ ...facts, partition, callers }, () =>
         deadline((signal) => settings.execute(ops, { ...given, signal }), {

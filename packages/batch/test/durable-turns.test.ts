@@ -39,7 +39,9 @@ describe('a worker that loses its turn', () => {
     // It is in nobody's way meanwhile.
     expect(await results).toEqual([1, 2].map(() => ({ status: 'fulfilled', value: 'second' })));
     late.resolve();
-    expect(fences).toEqual([1, 2, 2]);
+    const [first = 0, second = 0, third] = fences;
+    expect(second).toBeGreaterThan(first);
+    expect(third).toBe(second);
     expect(calls).toEqual([[1], [1], [2]]);
     await until(async () => (await batcher.stats()).active === 0);
   });
