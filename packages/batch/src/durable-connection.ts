@@ -4,7 +4,8 @@ import { DurableConnectionError } from './durable-errors.ts';
 
 /**
  * The Redis to use: the options of ioredis, a `redis://` URL, or a client of ioredis 5 or 6, whose options are used. Connections are always made anew, to wait for a Redis that is
- * away (`maxRetriesPerRequest: null`, no `commandTimeout`); a client that was given is left alone.
+ * away (`maxRetriesPerRequest: null`, no `commandTimeout`, a `retryStrategy` that does not give up), and again after 30 seconds without an answer (`socketTimeout`); a client that was given is
+ * left alone.
  */
 export type DurableConnection = Redis | RedisOptions | string;
 
@@ -16,7 +17,12 @@ const PATIENT = {
   autoResubscribe: true,
   lazyConnect: false,
   disconnectTimeout: 500,
+  // Scripts answer with numbers.
+  stringNumbers: false,
 } as const satisfies RedisOptions;
+
+/** How long, in milliseconds, a command may have no answer before the connection is made anew: a machine that lost power does not close it. */
+const SILENCE = 30_000;
 
 /** The connections of one participant. All are its own. */
 export class DurableLink {
@@ -65,8 +71,10 @@ export class DurableLink {
 }
 
 function connect(connection: DurableConnection): Redis {
-  // One that is missing would be taken for the Redis of this machine.
-  if (typeof connection === 'string') return new Redis(checkName('connection', connection), PATIENT);
+  if (typeof connection === 'string') {
+    // Options in the URL would go before those given beside it. An empty one would be taken for the Redis of this machine.
+    return connect(new Redis(checkName('connection', connection), { lazyConnect: true }));
+  }
   if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
     throw new TypeError('`connection` must be an ioredis client, its options or a URL');
   }
@@ -74,11 +82,16 @@ function connect(connection: DurableConnection): Redis {
   if (isClient && connection.isCluster) {
     throw new DurableConnectionError('a Cluster cannot be used: the keys of a queue belong together');
   }
-  const { commandTimeout: _, keyPrefix, ...options } = isClient ? connection.options : connection;
+  const { commandTimeout: _, keyPrefix, retryStrategy, ...options } = isClient ? connection.options : connection;
   if (keyPrefix !== undefined && keyPrefix !== '') {
     throw new DurableConnectionError(
       'BullMQ cannot use a connection with `keyPrefix`: use the option `prefix` instead',
     );
   }
-  return new Redis({ ...(options as Omit<RedisOptions, 'replyMapping'>), ...PATIENT });
+  return new Redis({
+    ...(options as Omit<RedisOptions, 'replyMapping'>),
+    socketTimeout: options.socketTimeout ?? SILENCE,
+    retryStrategy: (times) => retryStrategy?.(times) ?? Math.min(times * 50, 2000),
+    ...PATIENT,
+  });
 }

@@ -33,6 +33,15 @@ redis.call('HSET', KEYS[2], '', ARGV[2])
 for i = 3, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
 return 1`);
 
+/** Takes back what {@link OPEN_CALL} told, if it is of this call: its worker did not vanish. KEYS and ARGV as there. */
+export const ABANDON_CALL: DurableScript = durableScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], '') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[2], '')
+for i = 3, #ARGV do
+  if redis.call('HINCRBY', KEYS[2], ARGV[i], -1) < 1 then redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
+return 1`);
+
 /**
  * Records outcomes, unless the turn is lost, and tells the producers. KEYS: fence, crashes, counts, index of dead letters, dead letters, then the record of each operation.
  * ARGV: fence of the turn, time, time to live, number of operations; for each of them its idempotency key, 'ok', 'dead' or 'again', the record, and the dead letter;

@@ -1,6 +1,6 @@
 import { deadline, delay } from '@perf/core';
 import type { Redis } from 'ioredis';
-import { DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
+import { DurableClosedError, DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
 import { JOB_NAME, type JobData, type JobOperation, isJobData } from './durable-job.ts';
 import { DurableGuests } from './durable-guests.ts';
 import { type Verdict, judge } from './durable-judge.ts';
@@ -12,7 +12,7 @@ import { DurablePending } from './durable-pending.ts';
 import { planCall } from './durable-plan.ts';
 import { runScript } from './durable-script.ts';
 import type { DurableTelemetry } from './durable-telemetry.ts';
-import { OPEN_CALL, PEEK, SETTLE, TAKE_TURN } from './durable-turn-scripts.ts';
+import { ABANDON_CALL, OPEN_CALL, PEEK, SETTLE, TAKE_TURN } from './durable-turn-scripts.ts';
 import type { DurableWorkerSettings } from './durable-worker-options.ts';
 import { BatchTimeoutError } from './errors.ts';
 
@@ -200,7 +200,11 @@ export class DurableTurn<Op, R> {
     const args = [this.#fence, `${id}/${this.#fence}/${this.#calls++}`, ...call.map(({ key }) => key)];
     const opened = await this.#insist(() => runScript(redis, OPEN_CALL, { keys: names, args }));
     if (opened !== 1) throw new DurableLockLostError(partition);
-    const outcomes = await this.#execute(call);
+    const outcomes = await this.#execute(call).catch(async (error: unknown) => {
+      // A worker that closes is not the fault of an operation.
+      if (error instanceof DurableClosedError) await runScript(redis, ABANDON_CALL, { keys: names, args });
+      throw error;
+    });
     const verdicts = judge(call, outcomes, { policy: settings.retry, random: Math.random });
     const settlements = call.map((pending, index) => ({ pending, verdict: verdicts[index] as Verdict }));
     await this.#settle(settlements);
