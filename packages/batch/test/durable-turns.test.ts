@@ -195,6 +195,23 @@ describe('a worker that closes', () => {
     expect(await result).toBe(1);
   });
 
+  test('by force does not count as one that died of its operation', async () => {
+    const options = { ...ONE, lockDuration: 600_000, maxCrashes: 1 };
+    const batcher = queue.batcher(ONE);
+    const result = batcher.add({ value: 1 });
+    for (let round = 0; round < 3; round++) {
+      const entered = Promise.withResolvers<void>();
+      const worker = queue.worker(() => {
+        entered.resolve();
+        return new Promise<number[]>(() => {});
+      }, options);
+      await entered.promise;
+      await worker.close({ force: true });
+    }
+    queue.worker(values, options);
+    expect(await result).toBe(1);
+  });
+
   test('does so while it waits to try an operation again', async () => {
     const failed = Promise.withResolvers<void>();
     const options = { ...ONE, lockDuration: 600_000 };
