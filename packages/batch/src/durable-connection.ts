@@ -4,8 +4,7 @@ import { DurableConnectionError } from './durable-errors.ts';
 
 /**
  * The Redis to use: the options of ioredis, a `redis://` URL, or a client of ioredis 5 or 6, whose options are used. Connections are always made anew, to wait for a Redis that is
- * away (`maxRetriesPerRequest: null`, no `commandTimeout`, a `retryStrategy` that does not give up), and again after 30 seconds without an answer (`socketTimeout`); a client that was given is
- * left alone.
+ * away (`maxRetriesPerRequest: null`, no `commandTimeout`, a `retryStrategy` that does not give up); a client that was given is left alone.
  */
 export type DurableConnection = Redis | RedisOptions | string;
 
@@ -20,9 +19,6 @@ const PATIENT = {
   // Scripts answer with numbers.
   stringNumbers: false,
 } as const satisfies RedisOptions;
-
-/** How long, in milliseconds, a command may have no answer before the connection is made anew: a machine that lost power does not close it. */
-const SILENCE = 30_000;
 
 /** The connections of one participant. All are its own. */
 export class DurableLink {
@@ -90,7 +86,6 @@ function connect(connection: DurableConnection): Redis {
   }
   return new Redis({
     ...(options as Omit<RedisOptions, 'replyMapping'>),
-    socketTimeout: options.socketTimeout ?? SILENCE,
     retryStrategy: (times) => retryStrategy?.(times) ?? Math.min(times * 50, 2000),
     ...PATIENT,
   });

@@ -17,9 +17,10 @@ export class DurablePartitionWorker extends Worker {
     this.#signal = signal;
   }
 
-  protected override async moveToActive(token: string, name?: string): ReturnType<Worker['getNextJob']> {
+  /** BullMQ 5 gives a client first: whatever is given is handed on. */
+  protected override async moveToActive(...given: [token: string, name?: string]): ReturnType<Worker['getNextJob']> {
     try {
-      return await super.moveToActive(token, name);
+      return await super.moveToActive(...given);
     } catch (error) {
       await delay(PAUSE, { signal: this.#signal, unref: true }).catch(() => {});
       throw error;
