@@ -127,7 +127,7 @@ export class DurableBatcher<Op, R> implements Closeable {
     return (await this.#replies.waitForAny(idempotencyKey, signal)) as R;
   }
 
-  /** Tells how many of the operations with these idempotency keys have settled, now and whenever that changes, until all have. */
+  /** Tells how many of the operations with these idempotency keys have settled, now and whenever that changes, until all have. Rejects with `signal.reason` or a `DurableClosedError`. */
   progress(
     idempotencyKeys: Iterable<string>,
     options: DurableWaitOptions = {},

@@ -176,17 +176,17 @@ export class DurableWorker<Op, R> implements Closeable {
     try {
       await turn.run();
     } catch (error) {
-      if (!(error instanceof DurableLockLostError) && !this.closed) await this.#hold(error);
+      if (!this.closed) await this.#tell(error);
       throw error;
     } finally {
       this.#turns.delete(id);
     }
   }
 
-  /** Nothing known ends a turn so. It comes again, as nothing must be lost, but not at once. */
-  async #hold(error: unknown): Promise<void> {
+  /** Unless the turn was lost, nothing known ends it so. It comes again, as nothing must be lost, but not at once. */
+  async #tell(error: unknown): Promise<void> {
     this.#settings.onError(error);
-    await delay(1000, { signal: this.#closing.signal }).catch(() => {});
+    if (!(error instanceof DurableLockLostError)) await delay(1000, { signal: this.#closing.signal }).catch(() => {});
   }
 
   #remove(partition: number, job: string): Promise<unknown> {

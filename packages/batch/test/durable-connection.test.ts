@@ -120,8 +120,13 @@ describe('a queue', () => {
   test('that is closed takes nothing more; callers who wait are told that their operation is kept', async () => {
     const batcher = queue.batcher<number>({ linger: Infinity });
     const waiting = batcher.add({ value: 1 }, { idempotencyKey: 'kept' }).catch((error: unknown) => error);
+    const progress = batcher.progress(['kept']);
+    expect((await progress.next()).value).toEqual({ total: 1, succeeded: 0, failed: 0, pending: 1 });
+    const next = progress.next().catch((error: unknown) => error);
     await batcher.close();
     expect(await waiting).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', key: 'kept', durable: true });
+    // It has not failed.
+    expect(await next).toBeInstanceOf(DurableClosedError);
     await expect(batcher.add({ value: 2 })).rejects.toThrow(DurableClosedError);
     await expect(batcher.result('kept')).rejects.toThrow(DurableClosedError);
     await expect(batcher.stats()).rejects.toThrow(DurableClosedError);
