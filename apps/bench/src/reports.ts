@@ -22,6 +22,7 @@ export const REPORTS: Readonly<Record<string, () => Promise<Report>>> = {
   stampede: async () => (await import('./stampede/stampede.ts')).stampede,
   'hit-ratio': async () => (await import('./hit-ratio/hit-ratio.ts')).hitRatio,
   bulk: async () => (await import('./bulk/bulk.ts')).bulk,
+  durable: async () => (await import('./durable/durable.ts')).durable,
   spike: async () => (await import('./spike/spike.ts')).spike,
   'entry-size': async () => (await import('./entry-size/entry-size-report.ts')).entrySizeReport,
 };

@@ -1,10 +1,5 @@
-export {
-  type DurableAddOptions,
-  type DurableBatcher,
-  type DurableCloseOptions,
-  type DurableWaitOptions,
-  durableBatcher,
-} from './durable-batcher.ts';
+export { type DurableBatcher, durableBatcher } from './durable-batcher.ts';
+export type { DurableAddOptions, DurableCloseOptions, DurableWaitOptions } from './durable-call-options.ts';
 export type { DurableConnection } from './durable-connection.ts';
 export {
   DurableClosedError,

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import {
-  type Closeable,
-  abortable,
-  checkDuration,
-  checkName,
-  checkOptions,
-  checkSignal,
-  isPerfError,
-} from '@perf/core';
+import { type Closeable, abortable, checkDuration, checkName, checkOptions, isPerfError } from '@perf/core';
 import type { Queue } from 'bullmq';
 import { Batcher } from './batcher.ts';
+import {
+  type DurableAddOptions,
+  type DurableCloseOptions,
+  type DurableWaitOptions,
+  addOptions,
+  checkKeys,
+  waitSignal,
+} from './durable-call-options.ts';
 import { DurableLink } from './durable-connection.ts';
 import { DurableDeadLetters } from './durable-dead-letters.ts';
 import { DurableClosedError } from './durable-errors.ts';
@@ -23,28 +23,6 @@ import { type DurableProgress, watchProgress } from './durable-progress.ts';
 import { closeQueues, openQueues } from './durable-queues.ts';
 import { DurableReplies } from './durable-replies.ts';
 import { type DurableStats, durableStats } from './durable-stats.ts';
-
-/** Options of {@link DurableBatcher.add} and {@link DurableBatcher.enqueue}. */
-export interface DurableAddOptions {
-  /**
-   * Stops waiting, with `signal.reason`. An operation nobody waits for any more is not sent, if it has not been yet; one that has been sent is executed.
-   */
-  readonly signal?: AbortSignal | undefined;
-  /** What makes the operation the same when it is added again, by any process. @default the option `idempotencyKey`, or a random one */
-  readonly idempotencyKey?: string | undefined;
-}
-
-/** Options of {@link DurableBatcher.close}. */
-export interface DurableCloseOptions {
-  /** How long to wait for what is not in Redis yet, in milliseconds. @default Infinity */
-  readonly timeout?: number | undefined;
-}
-
-/** Options of the methods that only wait. */
-export interface DurableWaitOptions {
-  /** Stops waiting, with `signal.reason`. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Adds operations to a durable queue, to be executed by {@link durableWorker}s, here or elsewhere; waits for their results; and looks after what failed for good.
@@ -125,11 +103,12 @@ export class DurableBatcher<Op, R> implements Closeable {
     return outgoing.key;
   }
 
-  /** Adds several operations, and resolves when all have settled, with the outcome of each in the order given. Rejects only if iterating `ops` throws. */
+  /** Adds several operations, and resolves when all have settled, with the outcome of each in the order given. Rejects only if iterating `ops` throws, or for bad options. */
   async addMany(ops: Iterable<Op>, options: DurableWaitOptions = {}): Promise<PromiseSettledResult<R>[]> {
+    const signal = waitSignal('addMany', options);
     const results: Promise<R>[] = [];
     try {
-      for (const op of ops) results.push(this.add(op, options));
+      for (const op of ops) results.push(this.add(op, { signal }));
     } catch (error) {
       // Those already added go on; their results are nobody's.
       void Promise.allSettled(results);
@@ -142,18 +121,19 @@ export class DurableBatcher<Op, R> implements Closeable {
    * Resolves with the result of an operation added by any process, as `add` does; waits for it when there is none yet, so for ever for a key nobody added, or one whose
    * result has been forgotten after `resultTtl`.
    */
-  async result(idempotencyKey: string, { signal }: DurableWaitOptions = {}): Promise<R> {
+  async result(idempotencyKey: string, options: DurableWaitOptions = {}): Promise<R> {
     checkName('idempotencyKey', idempotencyKey);
-    if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
+    const signal = waitSignal('result', options);
     return (await this.#replies.waitForAny(idempotencyKey, signal)) as R;
   }
 
-  /** Tells how many of the operations with these idempotency keys have settled, now and whenever that changes, until all have. */
+  /** Tells how many of the operations with these idempotency keys have settled, now and whenever that changes, until all have. Rejects with `signal.reason` or a `DurableClosedError`. */
   progress(
     idempotencyKeys: Iterable<string>,
-    { signal }: DurableWaitOptions = {},
+    options: DurableWaitOptions = {},
   ): AsyncGenerator<DurableProgress, void, undefined> {
-    return watchProgress([...idempotencyKeys], (key, stop) => this.result(key, { signal: stop }), signal);
+    const keys = checkKeys(idempotencyKeys);
+    return watchProgress(keys, (key, stop) => this.result(key, { signal: stop }), waitSignal('progress', options));
   }
 
   /** Counts what is in the queue, over all producers and workers. */
@@ -170,7 +150,8 @@ export class DurableBatcher<Op, R> implements Closeable {
    * Has a dead letter executed again, under the same idempotency key, after all that is in the queue now: later operations of its ordering key that have been executed
    * meanwhile are not undone. Resolves with whether there was one. Its result is to be had by {@link DurableBatcher.result}.
    */
-  replay(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+  async replay(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+    checkName('idempotencyKey', idempotencyKey);
     return this.#ask((queues) => this.#letters.replay(idempotencyKey, queues), options);
   }
 
@@ -184,7 +165,8 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   /** Gives a dead letter up, and forgets its idempotency key. Resolves with whether there was one. */
-  discard(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+  async discard(idempotencyKey: string, options?: DurableWaitOptions): Promise<boolean> {
+    checkName('idempotencyKey', idempotencyKey);
     return this.#ask(() => this.#letters.discard(idempotencyKey), options);
   }
 
@@ -234,8 +216,8 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   /** Has Redis asked something, when it is there. */
-  async #ask<T>(work: (queues: readonly Queue[]) => Promise<T>, { signal }: DurableWaitOptions = {}): Promise<T> {
-    if (signal !== undefined) checkSignal('signal', signal).throwIfAborted();
+  async #ask<T>(work: (queues: readonly Queue[]) => Promise<T>, options: DurableWaitOptions = {}): Promise<T> {
+    const signal = waitSignal('a call of a durable batcher', options);
     this.#refuseWhenClosed();
     return abortable(this.#queues.then(work), signal);
   }
@@ -245,11 +227,11 @@ export class DurableBatcher<Op, R> implements Closeable {
   }
 
   #pack(op: Op, options: DurableAddOptions = {}): Outgoing {
-    checkOptions('a call of a durable batcher', options, ['signal', 'idempotencyKey']);
-    if (options.signal !== undefined) checkSignal('signal', options.signal).throwIfAborted();
+    const given = addOptions(options).idempotencyKey;
     this.#refuseWhenClosed();
-    const { idempotencyKey, maxBytes, orderingKey, partitions } = this.#settings;
-    const key = options.idempotencyKey ?? idempotencyKey?.(op) ?? randomUUID();
+    const { idempotencyKey = () => randomUUID(), maxBytes, orderingKey, partitions } = this.#settings;
+    // A key that is missing is refused: with a random one instead, the operation would be another each time it is added.
+    const key = given ?? idempotencyKey(op);
     return packOperation(op, { key, orderingKey: orderingKey?.(op), partitions, maxBytes });
   }
 

@@ -1,9 +1,10 @@
+import { checkName } from '@perf/core';
 import { Redis, type RedisOptions } from 'ioredis';
 import { DurableConnectionError } from './durable-errors.ts';
 
 /**
  * The Redis to use: the options of ioredis, a `redis://` URL, or a client of ioredis 5 or 6, whose options are used. Connections are always made anew, to wait for a Redis that is
- * away (`maxRetriesPerRequest: null`, no `commandTimeout`); a client that was given is left alone.
+ * away (`maxRetriesPerRequest: null`, no `commandTimeout`, a `retryStrategy` that does not give up); a client that was given is left alone.
  */
 export type DurableConnection = Redis | RedisOptions | string;
 
@@ -15,6 +16,8 @@ const PATIENT = {
   autoResubscribe: true,
   lazyConnect: false,
   disconnectTimeout: 500,
+  // Scripts answer with numbers.
+  stringNumbers: false,
 } as const satisfies RedisOptions;
 
 /** The connections of one participant. All are its own. */
@@ -64,19 +67,26 @@ export class DurableLink {
 }
 
 function connect(connection: DurableConnection): Redis {
-  if (typeof connection === 'string') return new Redis(connection, PATIENT);
-  if (typeof connection !== 'object' || connection === null) {
+  if (typeof connection === 'string') {
+    // Options in the URL would go before those given beside it. An empty one would be taken for the Redis of this machine.
+    return connect(new Redis(checkName('connection', connection), { lazyConnect: true }));
+  }
+  if (typeof connection !== 'object' || connection === null || Array.isArray(connection)) {
     throw new TypeError('`connection` must be an ioredis client, its options or a URL');
   }
   const isClient = 'defineCommand' in connection;
   if (isClient && connection.isCluster) {
     throw new DurableConnectionError('a Cluster cannot be used: the keys of a queue belong together');
   }
-  const { commandTimeout: _, keyPrefix, ...options } = isClient ? connection.options : connection;
+  const { commandTimeout: _, keyPrefix, retryStrategy, ...options } = isClient ? connection.options : connection;
   if (keyPrefix !== undefined && keyPrefix !== '') {
     throw new DurableConnectionError(
       'BullMQ cannot use a connection with `keyPrefix`: use the option `prefix` instead',
     );
   }
-  return new Redis({ ...(options as Omit<RedisOptions, 'replyMapping'>), ...PATIENT });
+  return new Redis({
+    ...(options as Omit<RedisOptions, 'replyMapping'>),
+    retryStrategy: (times) => retryStrategy?.(times) ?? Math.min(times * 50, 2000),
+    ...PATIENT,
+  });
 }

@@ -33,9 +33,14 @@ function isJobOperation(op: Partial<JobOperation> | null): boolean {
 
 /**
  * What every job is added with. Results are kept elsewhere, so a finished job goes. It is never given up, as it may hold operations that have nothing to do with
- * the trouble; what fails for good is an operation.
+ * the trouble; what fails for good is an operation. Of all its tries only the last is told.
  */
-export const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: false, attempts: 1_000_000_000 } as const;
+export const JOB_OPTIONS = {
+  removeOnComplete: true,
+  removeOnFail: false,
+  attempts: 1_000_000_000,
+  stackTraceLimit: 1,
+} as const;
 
 /** The number of operations is part of the id: counting those that wait then needs no look into jobs. */
 export function jobId(unique: string, size: number): string {

@@ -26,7 +26,7 @@ export class DurableKeys {
     return `${this.#base}:record:${key}`;
   }
 
-  /** String: counts the turns taken in a partition. */
+  /** String: the number of the last turn taken in a partition. */
   fence(partition: number): string {
     return `${this.#base}:fence:${partition}`;
   }
@@ -74,6 +74,11 @@ export class DurableKeys {
   /** BullMQ's list of waiting jobs, the next one at the right end. */
   waiting(partition: number): string {
     return `${this.jobs(partition)}wait`;
+  }
+
+  /** Hash: BullMQ's settings of a partition. */
+  settings(partition: number): string {
+    return `${this.jobs(partition)}meta`;
   }
 
   /** BullMQ's list of jobs being worked on. */

@@ -25,4 +25,9 @@ export class DurablePending<Op> implements Planned {
     this.group = place.group;
     this.cap = place.cap;
   }
+
+  /** The operation as it was added: what a call does to its copy shows neither in the next try nor in the dead letter. */
+  copy(): Op {
+    return typeof this.op === 'object' ? (JSON.parse(JSON.stringify(this.op)) as Op) : this.op;
+  }
 }

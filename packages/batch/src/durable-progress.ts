@@ -1,3 +1,5 @@
+import { DurableFailedError, DurableSerializationError } from './durable-errors.ts';
+
 /** How far a set of operations is. */
 export interface DurableProgress {
   readonly total: number;
@@ -7,7 +9,7 @@ export interface DurableProgress {
   readonly pending: number;
 }
 
-/** Counts operations as they settle. Changes that come together are one step. */
+/** Counts operations as they settle. Changes that come together are one step. Throws what says nothing of an operation: that the batcher was closed. */
 export async function* watchProgress(
   keys: readonly string[],
   outcomeOf: (key: string, signal: AbortSignal) => Promise<unknown>,
@@ -19,12 +21,16 @@ export async function* watchProgress(
   signal?.addEventListener('abort', onAbort);
   let succeeded = 0;
   let failed = 0;
+  let unknown: { readonly error: unknown } | undefined;
   let changed = Promise.withResolvers<void>();
   for (const key of new Set(keys)) {
     outcomeOf(key, stop.signal)
       .then(
         () => succeeded++,
-        () => failed++,
+        (error: unknown) => {
+          if (error instanceof DurableFailedError || error instanceof DurableSerializationError) failed++;
+          else unknown ??= { error };
+        },
       )
       .finally(() => changed.resolve());
   }
@@ -32,6 +38,7 @@ export async function* watchProgress(
   try {
     for (;;) {
       signal?.throwIfAborted();
+      if (unknown !== undefined) throw unknown.error;
       yield { total, succeeded, failed, pending: total - succeeded - failed };
       if (succeeded + failed === total) return;
       await changed.promise;

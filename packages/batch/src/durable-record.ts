@@ -45,21 +45,43 @@ export function readRecord(key: string, json: string): unknown {
   throw new DurableFailedError(key, record.n, revive(record.e));
 }
 
+/** The most characters of a text of an error that are kept: some quote all they were sent. */
+const LONGEST = 10_000;
+
 /** Never throws, whatever was thrown. */
 export function storeError(thrown: unknown): StoredError {
-  try {
-    const error = thrown as Partial<StoredError> | null | undefined;
-    if (typeof error !== 'object' || error === null) return { name: 'Error', message: String(thrown) };
-    const { name, message, code, stack } = error;
-    return {
-      name: typeof name === 'string' ? name : 'Error',
-      message: typeof message === 'string' ? message : String(thrown),
-      ...(typeof code === 'string' && { code }),
-      ...(typeof stack === 'string' && { stack }),
-    };
-  } catch {
-    return { name: 'Error', message: `something of type ${typeof thrown} was thrown` };
+  if (typeof thrown !== 'object' || thrown === null) {
+    return { name: 'Error', message: describe(thrown) };
   }
+  const code = textOf(thrown, 'code');
+  const stack = textOf(thrown, 'stack');
+  return {
+    name: textOf(thrown, 'name') ?? 'Error',
+    message: textOf(thrown, 'message') ?? describe(thrown),
+    ...(code !== undefined && { code }),
+    ...(stack !== undefined && { stack }),
+  };
+}
+
+function textOf(thrown: object, property: 'name' | 'message' | 'code' | 'stack'): string | undefined {
+  try {
+    const text: unknown = (thrown as Partial<Record<typeof property, unknown>>)[property];
+    return typeof text === 'string' ? shorten(text) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(thrown: unknown): string {
+  try {
+    return shorten(String(thrown));
+  } catch {
+    return `something of type ${typeof thrown} was thrown`;
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }
 
 /** An error like the stored one: its class is not known here. */

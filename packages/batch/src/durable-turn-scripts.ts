@@ -1,16 +1,23 @@
 import { durableScript, type DurableScript } from './durable-script.ts';
 
 /**
- * Takes a turn in a partition. KEYS: lock of the job, fence, crashes, waiting jobs, records of the operations. ARGV: lock token, idempotency keys.
+ * Takes a turn in a partition. KEYS: lock of the job, fence, crashes, waiting jobs, BullMQ's settings, records of the operations. ARGV: lock token, idempotency keys.
  * Answers nothing when the lock is lost: a turn taken after that would have a higher fence than the one of whoever took over. Else the fence, the records, the crashes
  * and the number of waiting jobs. Run twice by a connection that broke, it only counts up.
+ *
+ * The fence is the time where that is later than one more: a Redis that lost its data, or a replica that lacks the last turns, must not give one that a store has seen. For the same reason
+ * the limit of one job at a time is set again.
  */
 export const TAKE_TURN: DurableScript = durableScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end
-local fence = redis.call('INCR', KEYS[2])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local fence = math.max(tonumber(redis.call('GET', KEYS[2]) or 0) + 1, now)
+redis.call('SET', KEYS[2], string.format('%.0f', fence))
+redis.call('HSET', KEYS[5], 'concurrency', 1)
 return {
   fence,
-  redis.call('MGET', unpack(KEYS, 5)),
+  redis.call('MGET', unpack(KEYS, 6)),
   redis.call('HMGET', KEYS[3], unpack(ARGV, 2)),
   redis.call('LLEN', KEYS[4]),
 }`);
@@ -24,6 +31,15 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.call('HGET', KEYS[2], '') == ARGV[2] then return 1 end
 redis.call('HSET', KEYS[2], '', ARGV[2])
 for i = 3, #ARGV do redis.call('HINCRBY', KEYS[2], ARGV[i], 1) end
+return 1`);
+
+/** Takes back what {@link OPEN_CALL} told, if it is of this call: its worker did not vanish. KEYS and ARGV as there. */
+export const ABANDON_CALL: DurableScript = durableScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] or redis.call('HGET', KEYS[2], '') ~= ARGV[2] then return 0 end
+redis.call('HDEL', KEYS[2], '')
+for i = 3, #ARGV do
+  if redis.call('HINCRBY', KEYS[2], ARGV[i], -1) < 1 then redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
 return 1`);
 
 /**

@@ -1,6 +1,6 @@
 import { deadline, delay } from '@perf/core';
 import type { Redis } from 'ioredis';
-import { DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
+import { DurableClosedError, DurableCrashedError, DurableLockLostError } from './durable-errors.ts';
 import { JOB_NAME, type JobData, type JobOperation, isJobData } from './durable-job.ts';
 import { DurableGuests } from './durable-guests.ts';
 import { type Verdict, judge } from './durable-judge.ts';
@@ -12,7 +12,7 @@ import { DurablePending } from './durable-pending.ts';
 import { planCall } from './durable-plan.ts';
 import { runScript } from './durable-script.ts';
 import type { DurableTelemetry } from './durable-telemetry.ts';
-import { OPEN_CALL, PEEK, SETTLE, TAKE_TURN } from './durable-turn-scripts.ts';
+import { ABANDON_CALL, OPEN_CALL, PEEK, SETTLE, TAKE_TURN } from './durable-turn-scripts.ts';
 import type { DurableWorkerSettings } from './durable-worker-options.ts';
 import { BatchTimeoutError } from './errors.ts';
 
@@ -111,8 +111,9 @@ export class DurableTurn<Op, R> {
     const { keys } = this.#context;
     const { data, id, token, partition } = this.#job;
     const ids = data.ops.map((op) => op.i);
-    const names = [keys.lock(partition, id), keys.fence(partition), keys.crashes(partition), keys.waiting(partition)];
-    const input = { keys: [...names, ...ids.map((each) => keys.record(each))], args: [token, ...ids] };
+    const turn = [keys.lock(partition, id), keys.fence(partition), keys.crashes(partition)];
+    const queue = [keys.waiting(partition), keys.settings(partition)];
+    const input = { keys: [...turn, ...queue, ...ids.map((each) => keys.record(each))], args: [token, ...ids] };
     const reply = await this.#insist(() => runScript(this.#context.redis, TAKE_TURN, input));
     if (reply === null) throw new DurableLockLostError(partition);
     const [fence, records, crashes, waiting] = reply as [number, (string | null)[], (string | null)[], number];
@@ -199,7 +200,11 @@ export class DurableTurn<Op, R> {
     const args = [this.#fence, `${id}/${this.#fence}/${this.#calls++}`, ...call.map(({ key }) => key)];
     const opened = await this.#insist(() => runScript(redis, OPEN_CALL, { keys: names, args }));
     if (opened !== 1) throw new DurableLockLostError(partition);
-    const outcomes = await this.#execute(call);
+    const outcomes = await this.#execute(call).catch(async (error: unknown) => {
+      // A worker that closes is not the fault of an operation.
+      if (error instanceof DurableClosedError) await runScript(redis, ABANDON_CALL, { keys: names, args });
+      throw error;
+    });
     const verdicts = judge(call, outcomes, { policy: settings.retry, random: Math.random });
     const settlements = call.map((pending, index) => ({ pending, verdict: verdicts[index] as Verdict }));
     await this.#settle(settlements);
@@ -226,7 +231,7 @@ export class DurableTurn<Op, R> {
       idempotencyKeys: Object.freeze(call.map((each) => each.key)),
       orderingKeys: Object.freeze(call.map((each) => each.orderingKey)),
     };
-    const ops = Object.freeze(call.map((each) => each.op));
+    const ops = Object.freeze(call.map((each) => each.copy()));
     try {
       const answer = await telemetry.call({ ...facts, partition, callers }, () =>
         deadline((signal) => settings.execute(ops, { ...given, signal }), {

@@ -1,11 +1,12 @@
 import { type Closeable, checkBoolean, checkDuration, checkOptions, deadline, delay, startTimer } from '@perf/core';
-import { type Job, type Queue, UnrecoverableError, Worker } from 'bullmq';
+import { type Job, type Queue, UnrecoverableError, type Worker } from 'bullmq';
 import { DurableLink } from './durable-connection.ts';
 import { DurableClosedError, DurableLockLostError } from './durable-errors.ts';
 import { isJobData } from './durable-job.ts';
 import { keepTrying } from './durable-keep-trying.ts';
 import { DurableKeys } from './durable-keys.ts';
 import { returnOrphans } from './durable-orphans.ts';
+import { DurablePartitionWorker } from './durable-partition-worker.ts';
 import { closeQueues, openQueues } from './durable-queues.ts';
 import { DurableTelemetry } from './durable-telemetry.ts';
 import { DurableTurn } from './durable-turn.ts';
@@ -106,7 +107,9 @@ export class DurableWorker<Op, R> implements Closeable {
     this.#queues = await openQueues(participant);
     this.#closing.signal.throwIfAborted();
     this.#workers = this.#queues.map((queue, partition) => {
-      const worker = new Worker(queue.name, (job, token) => this.#process(job, { partition, token: token ?? '' }), {
+      const process = (job: Job, token = ''): Promise<void> => this.#process(job, { partition, token });
+      const worker = new DurablePartitionWorker(queue.name, process, {
+        signal: this.#closing.signal,
         connection: this.#link.redis,
         prefix,
         autorun: false,
@@ -173,17 +176,17 @@ export class DurableWorker<Op, R> implements Closeable {
     try {
       await turn.run();
     } catch (error) {
-      if (!(error instanceof DurableLockLostError) && !this.closed) await this.#hold(error);
+      if (!this.closed) await this.#tell(error);
       throw error;
     } finally {
       this.#turns.delete(id);
     }
   }
 
-  /** Nothing known ends a turn so. It comes again, as nothing must be lost, but not at once. */
-  async #hold(error: unknown): Promise<void> {
+  /** Unless the turn was lost, nothing known ends it so. It comes again, as nothing must be lost, but not at once. */
+  async #tell(error: unknown): Promise<void> {
     this.#settings.onError(error);
-    await delay(1000, { signal: this.#closing.signal }).catch(() => {});
+    if (!(error instanceof DurableLockLostError)) await delay(1000, { signal: this.#closing.signal }).catch(() => {});
   }
 
   #remove(partition: number, job: string): Promise<unknown> {

@@ -14,107 +14,6 @@ import { type Op, TestQueue, until } from './durable/queue.ts';
 const queue = new TestQueue(['--appendonly', 'yes', '--appendfsync', 'always']);
 const values = (ops: readonly Op[]): number[] => ops.map(({ value }) => value);
 
-describe('Redis', () => {
-  test('that is away at the start is waited for, by callers as long as they want', async () => {
-    await queue.server.kill();
-    const errors: unknown[] = [];
-    const batcher = queue.batcher({ onError: (error) => errors.push(error) });
-    const worker = queue.worker(values);
-    const impatient = batcher.add({ value: 1 }, { signal: AbortSignal.timeout(20) });
-    const patient = batcher.add({ value: 2 });
-    await expect(impatient).rejects.toMatchObject({ name: 'TimeoutError' });
-    await until(() => errors.length > 0);
-    await queue.server.restart();
-    expect(await patient).toBe(2);
-    await Promise.all([batcher.ready(), worker.ready()]);
-  });
-
-  test('that is killed and comes back with its data has lost nothing', async () => {
-    queue.worker(
-      async (ops) => {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        return values(ops);
-      },
-      { maxSize: 5 },
-    );
-    const batcher = queue.batcher<number>();
-    const results: Promise<number>[] = [];
-    for (let value = 0; value < 600; value++) {
-      results.push(batcher.add({ key: `k${value % 7}`, value }));
-      if (value % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-      if (value % 200 === 100) await queue.server.restart();
-    }
-    expect(await Promise.all(results)).toEqual(results.map((_, value) => value));
-  });
-
-  test('that takes no writes for a while is asked again', async () => {
-    const admin = new Redis(queue.server.url);
-    const errors: Error[] = [];
-    const onError = (error: unknown): number => errors.push(error as Error);
-    const batcher = queue.batcher({ onError });
-    await batcher.ready();
-    await admin.config('SET', 'maxmemory', '1');
-    const result = batcher.add({ value: 1 });
-    await until(() => errors.some(({ message }) => message.includes('OOM')));
-    await admin.config('SET', 'maxmemory', '0');
-    queue.worker(values);
-    expect(await result).toBe(1);
-    admin.disconnect();
-  });
-
-  test('that was away all the time keeps no one who closes', async () => {
-    await queue.server.kill();
-    const batcher = queue.batcher();
-    const worker = queue.worker(values);
-    const left = batcher.add({ value: 1 }).catch((error: unknown) => error);
-    await Promise.all([worker.close(), batcher.close({ timeout: 10 })]);
-    expect(await left).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', durable: false });
-    await expect(worker.ready()).rejects.toThrow(DurableClosedError);
-    await queue.server.restart();
-  });
-
-  test('that comes back empty is set up again', async () => {
-    const admin = new Redis(queue.server.url);
-    queue.worker(values);
-    const batcher = queue.batcher();
-    await batcher.add({ value: 1 });
-    await admin.flushall();
-    await queue.server.restart();
-    await until(async () => (await admin.hget(`bull:${queue.name}-7:meta`, 'concurrency').catch(() => null)) === '1');
-    expect(await batcher.add({ value: 2 })).toBe(2);
-    admin.disconnect();
-  });
-
-  test('that hangs keeps nobody who aborts, and no one who closes', async () => {
-    const batcher = queue.batcher();
-    await batcher.ready();
-    const worker = queue.worker(values);
-    await worker.ready();
-    queue.server.pause();
-    try {
-      const result = batcher.add({ value: 1 }, { signal: AbortSignal.timeout(20) });
-      await expect(result).rejects.toMatchObject({ name: 'TimeoutError' });
-      const signal = AbortSignal.timeout(20);
-      const asked = await Promise.allSettled<unknown>([
-        batcher.stats({ signal }),
-        batcher.replay('x', { signal }),
-        batcher.replayAll({ signal }),
-        batcher.discard('x', { signal }),
-        batcher.result('x', { signal }),
-        batcher.deadLetters({ signal }).next(),
-      ]);
-      for (const each of asked) expect(each).toMatchObject({ status: 'rejected', reason: { name: 'TimeoutError' } });
-      const left = batcher.add({ value: 2 }, { idempotencyKey: 'left' });
-      const error = left.catch((reason: unknown) => reason);
-      await Promise.all([batcher.close({ timeout: 10 }), worker.close({ timeout: 10 })]);
-      expect(await error).toBeInstanceOf(DurableClosedError);
-      expect(await error).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', key: 'left', durable: false });
-    } finally {
-      queue.server.resume();
-    }
-  });
-});
-
 describe('a process that has closed ends', () => {
   const run = (mode: string): { child: Child; said: (line: string) => Promise<void> } => {
     const lines: string[] = [];
@@ -174,6 +73,28 @@ describe('a connection', () => {
     expect(await queue.batcher({ connection }).add({ value: 1 })).toBe(1);
   });
 
+  test('has none of the settings that would break a queue, wherever they come from', async () => {
+    const harmful = { stringNumbers: true, maxRetriesPerRequest: 0, enableOfflineQueue: false, commandTimeout: 1 };
+    const query = new URLSearchParams({ stringNumbers: 'yes', maxRetriesPerRequest: '0', commandTimeout: '1' });
+    for (const connection of [{ ...harmful, port: queue.server.port }, `${queue.server.url}?${query.toString()}`]) {
+      const worker = queue.worker(values, { connection });
+      expect(await queue.batcher({ connection }).add({ value: 1 })).toBe(1);
+      await worker.close();
+    }
+  });
+
+  test('that gives up is made anew all the same', async () => {
+    const connection = new Redis(queue.server.url, { retryStrategy: () => null });
+    connection.on('error', () => {});
+    queue.worker(values, { connection });
+    const batcher = queue.batcher({ connection });
+    expect(await batcher.add({ value: 1 })).toBe(1);
+    await queue.server.kill();
+    await queue.server.restart();
+    expect(await batcher.add({ value: 2 })).toBe(2);
+    connection.disconnect();
+  });
+
   test.each<[string, object]>([
     ['keyPrefix', new Redis({ keyPrefix: 'x:', lazyConnect: true })],
     ['keyPrefix', { keyPrefix: 'x:' }],
@@ -199,8 +120,13 @@ describe('a queue', () => {
   test('that is closed takes nothing more; callers who wait are told that their operation is kept', async () => {
     const batcher = queue.batcher<number>({ linger: Infinity });
     const waiting = batcher.add({ value: 1 }, { idempotencyKey: 'kept' }).catch((error: unknown) => error);
+    const progress = batcher.progress(['kept']);
+    expect((await progress.next()).value).toEqual({ total: 1, succeeded: 0, failed: 0, pending: 1 });
+    const next = progress.next().catch((error: unknown) => error);
     await batcher.close();
     expect(await waiting).toMatchObject({ code: 'PERF_BATCH_DURABLE_CLOSED', key: 'kept', durable: true });
+    // It has not failed.
+    expect(await next).toBeInstanceOf(DurableClosedError);
     await expect(batcher.add({ value: 2 })).rejects.toThrow(DurableClosedError);
     await expect(batcher.result('kept')).rejects.toThrow(DurableClosedError);
     await expect(batcher.stats()).rejects.toThrow(DurableClosedError);
@@ -266,74 +192,5 @@ describe('what others put into the queue', () => {
     queue.worker(values);
     expect(await waiting).toBe(1);
     admin.disconnect();
-  });
-});
-
-describe('options', () => {
-  const good = { name: 'x', connection: 'redis://127.0.0.1:1', execute: values };
-  test.each<[string, object]>([
-    ['name', { name: '' }],
-    ['name', { name: 'a:b' }],
-    ['prefix', { prefix: '' }],
-    ['partitions', { partitions: 0 }],
-    ['onError', { onError: 1 }],
-    ['maxSize', { maxSize: 5001 }],
-    ['maxSize', { maxSize: Infinity }],
-    ['connection', { connection: 1 }],
-  ])('with a bad `%s` are refused: %o', (option, bad) => {
-    const { execute, ...forBatcher } = { ...good, ...bad };
-    expect(() => durableBatcher(forBatcher as never)).toThrow(option);
-    expect(() => durableWorker({ ...forBatcher, execute } as never)).toThrow(option);
-  });
-
-  test.each<[string, object]>([
-    ['orderingKey', { orderingKey: 'a' }],
-    ['idempotencyKey', { idempotencyKey: 'a' }],
-    ['maxBytes', { maxBytes: Infinity }],
-    ['linger', { linger: 0 }],
-    ['maxPending', { maxPending: -1 }],
-    ['execute', {}],
-  ])('of a batcher with a bad `%s` are refused: %o', (option, bad) => {
-    const { execute, ...rest } = good;
-    const options = option === 'execute' ? { ...rest, execute } : { ...rest, ...bad };
-    expect(() => durableBatcher(options as never)).toThrow(option);
-  });
-
-  test.each<[string, object]>([
-    ['execute', { execute: undefined }],
-    ['groupBy', { groupBy: 1 }],
-    ['maxPerKey', { maxPerKey: 0 }],
-    ['retry.attempts', { retry: { attempts: 0 } }],
-    ['retry.baseDelay', { retry: { baseDelay: -1 } }],
-    ['retry.maxDelay', { retry: { maxDelay: Infinity } }],
-    ['isIdempotent', { retry: { isIdempotent: () => true } }],
-    ['timeout', { timeout: 0 }],
-    ['resultTtl', { resultTtl: Infinity }],
-    ['maxResultBytes', { maxResultBytes: 0 }],
-    ['lockDuration', { lockDuration: 99 }],
-    ['maxCrashes', { maxCrashes: 0 }],
-    ['linger', { linger: 1 }],
-  ])('of a worker with a bad `%s` are refused: %o', (option, bad) => {
-    expect(() => durableWorker({ ...good, ...bad } as never)).toThrow(option);
-  });
-
-  test('of a call are checked', async () => {
-    const batcher = queue.batcher({ orderingKey: ({ key }) => key });
-    await expect(batcher.add({ value: 1 }, { timeout: 1 } as never)).rejects.toThrow(TypeError);
-    await expect(batcher.add({ value: 1 }, { idempotencyKey: '' })).rejects.toThrow('idempotencyKey');
-    await expect(batcher.add({ key: 1 as never, value: 1 })).rejects.toThrow('orderingKey');
-    await expect(batcher.add({ value: 1 }, { signal: 1 as never })).rejects.toThrow('signal');
-    await expect(batcher.result('')).rejects.toThrow('idempotencyKey');
-    await expect(batcher.close({ timeout: 0 })).rejects.toThrow('timeout');
-    await expect(queue.worker(values).close({ force: 1 as never })).rejects.toThrow('force');
-  });
-
-  test('errors thrown by `onError` hurt nobody', async () => {
-    queue.worker(values, {
-      onError: () => {
-        throw new Error('no');
-      },
-    });
-    expect(await queue.batcher().add({ value: 1 })).toBe(1);
   });
 });

@@ -66,7 +66,7 @@ describe('durable batcher', () => {
         orderingKeys: ['a'],
         group: 'writes',
         partition: 0,
-        fence: 1,
+        fence: expect.any(Number) as number,
         attempt: 1,
         aborted: false,
       },
