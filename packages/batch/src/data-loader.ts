@@ -17,6 +17,8 @@ import { LoaderDispatcher } from './loader-dispatcher.ts';
  * them with it. Services make loaders for each request.
  */
 let keeper: object | undefined;
+/** In its place while it is made. */
+const POSING = {};
 
 /**
  * Loads single keys in batches and caches the promises: the class of the `dataloader` package, with the same interface, semantics and
@@ -61,15 +63,8 @@ export class DataLoader<K, V, C = K> {
       loader: this,
       batchLoadFn,
     });
-    if (keeper === undefined) DataLoader.#keepShapes();
-  }
-
-  static #keepShapes(): void {
-    // Before the constructor asks again.
-    keeper = {};
-    const loader = new DataLoader(async (keys) => keys);
-    loader.#dispatcher.pose();
-    keeper = loader;
+    if (keeper === POSING) this.#dispatcher.pose();
+    else if (keeper === undefined) keepShapes();
   }
 
   /**
@@ -237,4 +232,10 @@ export class DataLoader<K, V, C = K> {
 
 function asValue(error: unknown): Error {
   return error as Error;
+}
+
+/** Not when this module is loaded: that must change nothing in the process. Not in the class either: a bundler would rename a class that names itself. */
+function keepShapes(): void {
+  keeper = POSING;
+  keeper = new DataLoader(async (keys) => keys);
 }
