@@ -11,5 +11,5 @@ describe.each(Object.entries(SUITES))('the suite of %s', (name, load) => {
       expect(contenders.length).toBeGreaterThan(1);
       expect(contenders.filter(({ ours }) => ours)).toHaveLength(1);
     }
-  });
+  }, 180_000);
 });

@@ -84,7 +84,7 @@ test('no name of a task is taken for that of a map', async () => {
 
 test('the chunks of a map that wait leave room in the queue for tasks', async () => {
   const pool = open({ maxWorkers: 2, maxQueue: 2 });
-  await pool.warmUp();
+  await pool.warmUp(1);
   const items = [10, ...Array.from({ length: 19 }, () => 500)];
   const mapped = pool.map(items, { name: 'sleep', chunkSize: 1 });
   await mapped.next();
