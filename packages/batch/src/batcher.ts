@@ -24,7 +24,7 @@ import { Callers, type Departure } from './callers.ts';
 import { Dispatcher, type FailureKind } from './dispatcher.ts';
 import { BatcherClosedError } from './errors.ts';
 import { FlushMarks } from './flush-marks.ts';
-import { keep } from './keep.ts';
+import { keepMade } from './keep.ts';
 import { Operation } from './operation.ts';
 import { SharedReads } from './shared-reads.ts';
 
@@ -352,9 +352,11 @@ let isKept = false;
 function keepOne(): void {
   if (isKept) return;
   isKept = true;
-  const kept = new Batcher<unknown, unknown>({ execute: (ops) => ops });
-  void kept.close();
-  keep(kept);
+  keepMade(() => {
+    const batcher = new Batcher<unknown, unknown>({ execute: (ops) => ops });
+    void batcher.close();
+    return batcher;
+  });
 }
 
 const ANY_SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;

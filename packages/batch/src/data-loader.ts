@@ -10,15 +10,16 @@ import { AbortableLoad } from './loader-abortable-load.ts';
 import { isArrayLike, textOf } from './loader-answer.ts';
 import { LoaderCache } from './loader-cache.ts';
 import type { DataLoaderStats } from './loader-counts.ts';
+import { keepMade } from './keep.ts';
 import { LoaderDispatcher } from './loader-dispatcher.ts';
 
 /**
- * A loader with a batch, to keep their hidden classes alive: V8 drops those without an instance at a full collection, and all code compiled for
+ * A loader with a batch is kept, and with it the hidden classes: V8 drops those without an instance at a full collection, and all code compiled for
  * them with it. Services make loaders for each request.
  */
-let keeper: object | undefined;
-/** In its place while it is made. */
-const POSING = {};
+let isKept = false;
+/** While that one is made. */
+let posing = false;
 
 /**
  * Loads single keys in batches and caches the promises: the class of the `dataloader` package, with the same interface, semantics and
@@ -63,8 +64,8 @@ export class DataLoader<K, V, C = K> {
       loader: this,
       batchLoadFn,
     });
-    if (keeper === POSING) this.#dispatcher.pose();
-    else if (keeper === undefined) keepShapes();
+    if (posing) this.#dispatcher.pose();
+    else if (!isKept) keepShapes();
   }
 
   /**
@@ -236,6 +237,7 @@ function asValue(error: unknown): Error {
 
 /** Not when this module is loaded: that must change nothing in the process. Not in the class either: a bundler would rename a class that names itself. */
 function keepShapes(): void {
-  keeper = POSING;
-  keeper = new DataLoader(async (keys) => keys);
+  isKept = posing = true;
+  keepMade(() => new DataLoader(async (keys) => keys));
+  posing = false;
 }

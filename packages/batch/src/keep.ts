@@ -1,4 +1,9 @@
+import { AsyncResource } from 'node:async_hooks';
+
 const kept: unknown[] = [];
+
+/** The async context this module was loaded in. */
+const atLoad = /* @__PURE__ */ new AsyncResource('PerfBatchKept', { requireManualDestroy: true });
 
 /**
  * Keeps one instance of a hot class alive for good. When a full garbage collection finds no object of a hidden class, V8 drops the class, and with it the code
@@ -7,4 +12,9 @@ const kept: unknown[] = [];
  */
 export function keep(instance: unknown): void {
   kept.push(instance);
+}
+
+/** Makes what is kept in the context this module was loaded in: that of the request that needed it first would be kept with it. */
+export function keepMade(make: () => unknown): void {
+  atLoad.runInAsyncScope(() => keep(make()));
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { DataLoader, type DataLoaderOptions } from '../src/index.ts';
+import { Batcher, DataLoader, type DataLoaderOptions } from '../src/index.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -17,17 +17,23 @@ async function collected(refs: readonly WeakRef<object>[]): Promise<boolean> {
   return false;
 }
 
-// First in this file: the first loader of a process is the one an example is made of.
-test('the async context of a request does not outlive its loaders', async () => {
+// First in this file: the first loader and batcher of a process are those an example is made of.
+test.each<[string, () => Promise<unknown>]>([
+  [
+    'loaders',
+    async () => {
+      const loader = new DataLoader<number, number>(async (keys) => keys);
+      await loader.loadMany([1, 2]);
+      await loader.load(3, { signal: new AbortController().signal });
+    },
+  ],
+  ['batchers', () => new Batcher<number, number>({ execute: (ops) => ops }).add(1)],
+])('the async context of a request does not outlive its %s', async (_, work) => {
   const storage = new AsyncLocalStorage<object>();
   // A function of its own: the variables of a loop stay alive in it.
   const request = async (): Promise<WeakRef<object>> => {
     const store = {};
-    await storage.run(store, async () => {
-      const loader = new DataLoader<number, number>(async (keys) => keys);
-      await loader.loadMany([1, 2]);
-      await loader.load(3, { signal: new AbortController().signal });
-    });
+    await storage.run(store, work);
     return new WeakRef(store);
   };
   expect(await collected([await request(), await request()])).toBe(true);
