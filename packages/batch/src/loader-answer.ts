@@ -6,10 +6,6 @@ export function threwSynchronously(cause: unknown): TypeError {
   return new TypeError(`${EXPECTED} the function errored synchronously: ${textOf(cause)}.`, { cause });
 }
 
-export function isPromiseLike(answer: unknown): answer is PromiseLike<unknown> {
-  return Boolean(answer) && typeof (answer as PromiseLike<unknown>).then === 'function';
-}
-
 export function noPromise(answer: unknown): TypeError {
   return new TypeError(`${EXPECTED} the function did not return a Promise: ${textOf(answer)}.`);
 }

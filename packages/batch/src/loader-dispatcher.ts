@@ -1,11 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
-import { startTimer } from '@perf/core';
+import { isPromiseLike, startTimer } from '@perf/core';
 import type { BatchLoadFn, DataLoaderSettings } from './data-loader-options.ts';
 import { BatchTimeoutError } from './errors.ts';
 import { LinkedQueue } from './linked-queue.ts';
 import type { AbortableLoad } from './loader-abortable-load.ts';
 import { LoaderAborts } from './loader-aborts.ts';
-import { isPromiseLike, noPromise, threwSynchronously } from './loader-answer.ts';
+import { noPromise, threwSynchronously } from './loader-answer.ts';
 import { LoaderBatch } from './loader-batch.ts';
 import type { LoaderCache } from './loader-cache.ts';
 import { LoaderCall } from './loader-call.ts';

@@ -1,3 +1,4 @@
+import { isPromiseLike } from '@perf/core';
 import { BatchFailedError, type BatchFacts, BatchResultError } from './errors.ts';
 import { isError } from './is-error.ts';
 
@@ -64,7 +65,7 @@ function readOne<R>(answer: readonly unknown[], index: number, facts: BatchFacts
     const value = answer[index];
     if (isError(value)) return { ok: false, kind: 'returned', error: value };
     if (value === undefined && !(index in answer)) return invalid(facts, `left out result ${index}`);
-    if (!isThenable(value)) return { ok: true, value: value as R };
+    if (!isPromiseLike(value)) return { ok: true, value: value as R };
     // Nobody else looks at it: its rejection must not bring the process down, whatever its `then` does.
     Promise.resolve(value).catch(() => {});
     const problem = `returned a promise as result ${index}, which it must await: else order and slots mean nothing`;
@@ -80,11 +81,6 @@ function invalid(facts: BatchFacts, problem: string, options?: ErrorOptions): Fa
 
 function failAll(size: number, failure: Failure): Failure[] {
   return Array.from({ length: size }, () => failure);
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
-  return typeof (value as { then?: unknown }).then === 'function';
 }
 
 function nameOf(value: unknown): string {

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { deadline } from '@perf/core';
+import { deadline, isPromiseLike } from '@perf/core';
 import { CallbackTimeoutError, DuplicateConnectionError, NoConnectionError } from './errors.ts';
-import { hush, isPromiseLike } from './promise-like.ts';
+import { hush } from './hush.ts';
 import type { CreateContext, PoolOperation, Settings, ValidateContext } from './options.ts';
 
 /** The abort signal of one validation, made when somebody asks for it: most validations look at a flag and are done. */

@@ -1,5 +1,5 @@
 import type { LeakReport } from './options.ts';
-import { hush } from './promise-like.ts';
+import { hush } from './hush.ts';
 
 /** Tells of a leak, or of its end: `onLeak`, or a process warning. */
 export function reportLeak(leak: LeakReport, onLeak: ((leak: LeakReport) => void) | undefined): void {
