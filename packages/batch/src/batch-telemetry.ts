@@ -1,4 +1,4 @@
-import type { Attributes, Link, MetricOptions, Span } from '@opentelemetry/api';
+import type { Attributes, Link, MetricOptions, Span, SpanContext } from '@opentelemetry/api';
 import {
   type LazyHistogram,
   LazyMeter,
@@ -8,10 +8,9 @@ import {
   systemClock,
 } from '@perf/core';
 import type { Batch } from './batch.ts';
+import { SCOPE, SECONDS, SIZES } from './batch-metrics.ts';
 import type { BatcherStats } from './batcher-stats.ts';
 import type { Operation } from './operation.ts';
-
-const SCOPE = '@perf/batch';
 
 const OBSERVED = {
   'perf.batch.pending': { kind: 'upDownCounter', unit: '{operation}', description: 'Operations added and not settled' },
@@ -30,8 +29,6 @@ const OBSERVED = {
   'perf.batch.max_size': { kind: 'gauge', unit: '{operation}', description: 'The most a batch may hold now' },
 } as const satisfies Record<string, ObservedInstrument>;
 
-const SECONDS = { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] };
-
 const DURATION: MetricOptions = { unit: 's', description: 'Time from sending a batch to its end', advice: SECONDS };
 
 const WAIT: MetricOptions = {
@@ -43,7 +40,7 @@ const WAIT: MetricOptions = {
 const SIZE: MetricOptions = {
   unit: '{operation}',
   description: 'Operations in a batch',
-  advice: { explicitBucketBoundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000] },
+  advice: SIZES,
 };
 
 /** Metrics and spans of one batcher; nearly free while no OpenTelemetry SDK is registered. */
@@ -84,10 +81,8 @@ export class BatchTelemetry {
 
   /** Notes the span that is active now, to link the batch to, and the time; nothing while nobody traces or measures. */
   added<Op, R>(operation: Operation<Op, R>): void {
-    try {
-      if (this.#tracer.current() !== undefined) operation.span = activeSpan();
-      if (this.#wait.enabled) operation.addedAt = systemClock.now();
-    } catch {}
+    if (this.#tracer.current() !== undefined) operation.span = activeSpan();
+    if (this.#wait.enabled) operation.addedAt = systemClock.now();
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */
@@ -96,26 +91,19 @@ export class BatchTelemetry {
     const start = systemClock.now();
     const { size, attempt, group } = batch.facts;
     const attributes: Attributes = { 'perf.batch.name': this.#name, 'perf.batch.group': group };
-    let answer: Promise<unknown> | undefined;
-    // A tracer or meter that throws must not cost the batch: what it is given is `answer`, what it makes of it is dropped.
-    try {
-      const facts = { ...attributes, 'perf.batch.size': size, 'perf.batch.attempt': attempt };
-      const spans = spansOf(batch);
-      const links = spans.map((span): Link => ({ context: span.spanContext() }));
-      const spanned = this.#tracer.span('perf.batch.execute', { attributes: facts, links }, (span) => {
-        linkBack(spans, span);
-        answer = run();
-        return answer;
-      });
-      spanned.catch(() => {});
-    } catch {}
-    answer ??= run();
+    const facts = { ...attributes, 'perf.batch.size': size, 'perf.batch.attempt': attempt };
+    const callers = callersOf(batch);
+    const links = callers.map(({ context }): Link => ({ context }));
+    const answer = this.#tracer.span('perf.batch.execute', { attributes: facts, links }, (span) => {
+      linkBack(callers, span);
+      return run();
+    });
     this.#recordWait(batch, start, attributes);
     const record = (): void => {
       this.#size.record(size, attributes);
       this.#duration.record((systemClock.now() - start) / 1000, attributes);
     };
-    answer.then(record, record).catch(() => {});
+    answer.then(record, record);
     return answer;
   }
 
@@ -123,24 +111,32 @@ export class BatchTelemetry {
   #recordWait<Op, R>({ operations, attempt }: Batch<Op, R>, now: number, attributes: Attributes): void {
     const addedAt = operations[0]?.addedAt;
     if (attempt > 1 || addedAt === undefined) return;
-    try {
-      this.#wait.record((now - addedAt) / 1000, attributes);
-    } catch {}
+    this.#wait.record((now - addedAt) / 1000, attributes);
   }
 }
 
-/** The spans operations of the batch were added in, each once. */
-function spansOf<Op, R>({ operations }: Batch<Op, R>): Span[] {
-  const spans = new Map<string, Span>();
-  for (const { span } of operations) {
-    if (span !== undefined) spans.set(span.spanContext().spanId, span);
-  }
-  return [...spans.values()];
+interface CallerSpan {
+  readonly span: Span;
+  readonly context: SpanContext;
+}
+
+/** The spans operations of the batch were added in, each once; none when they cannot be asked who they are. */
+function callersOf<Op, R>({ operations }: Batch<Op, R>): CallerSpan[] {
+  const callers = new Map<string, CallerSpan>();
+  try {
+    for (const { span } of operations) {
+      if (span === undefined) continue;
+      const context = span.spanContext();
+      callers.set(context.spanId, { span, context });
+    }
+  } catch {}
+  return [...callers.values()];
 }
 
 /** A link in each caller's span to that of the batch. API versions before 1.9 have no `addLink`, and a span that has ended ignores it. */
-function linkBack(spans: readonly Span[], batch: Span | undefined): void {
-  if (batch === undefined) return;
-  const link = { context: batch.spanContext() };
-  for (const span of spans) if (typeof span.addLink === 'function') span.addLink(link);
+function linkBack(callers: readonly CallerSpan[], batch: Span | undefined): void {
+  try {
+    const link = batch && { context: batch.spanContext() };
+    if (link !== undefined) for (const { span } of callers) if (typeof span.addLink === 'function') span.addLink(link);
+  } catch {}
 }

@@ -25,6 +25,12 @@ export interface BatcherCloseOptions {
   readonly timeout?: number | undefined;
 }
 
+/** The limit a call of `close` sets, in milliseconds. */
+export function closeTimeout(options: BatcherCloseOptions): number {
+  checkOptions('close', options, ['timeout']);
+  return checkDuration('timeout', options.timeout ?? Infinity);
+}
+
 /** What {@link Batcher.close} could not finish in time. */
 export interface CloseReport<Op> {
   /** Operations that have not taken effect, in the order they were added. */

@@ -1,6 +1,5 @@
 import {
   type StatsSource,
-  checkDuration,
   checkName,
   checkOptions,
   checkRange,
@@ -16,6 +15,7 @@ import {
   type CloseReport,
   type ReadyOptions,
   checkAddOptions,
+  closeTimeout,
   checkPriority,
 } from './batcher-calls.ts';
 import { type BatcherOptions, type BatcherSettings, batcherSettings } from './batcher-options.ts';
@@ -191,8 +191,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   close(options: BatcherCloseOptions = {}): Promise<CloseReport<Op>> {
     let timeout: number;
     try {
-      checkOptions('close', options, ['timeout']);
-      timeout = checkDuration('timeout', options.timeout ?? Infinity);
+      timeout = closeTimeout(options);
     } catch (error) {
       return Promise.reject(error);
     }

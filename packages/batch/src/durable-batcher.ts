@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { type Closeable, abortable, checkDuration, checkName, checkOptions, isPerfError } from '@perf/core';
+import { type Closeable, abortable, checkName, isPerfError } from '@perf/core';
 import type { Queue } from 'bullmq';
 import { Batcher } from './batcher.ts';
+import { closeTimeout } from './batcher-calls.ts';
 import {
   type DurableAddOptions,
   type DurableCloseOptions,
@@ -188,8 +189,7 @@ export class DurableBatcher<Op, R> implements Closeable {
   close(options: DurableCloseOptions = {}): Promise<void> {
     let timeout: number;
     try {
-      checkOptions('close', options, ['timeout']);
-      timeout = checkDuration('timeout', options.timeout ?? Infinity);
+      timeout = closeTimeout(options);
     } catch (error) {
       return Promise.reject(error);
     }

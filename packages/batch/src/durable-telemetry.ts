@@ -1,22 +1,21 @@
 /** @ts-ignore: an optional peer; without it these types are `any`. */
 import type { Attributes, Link, MetricOptions } from '@opentelemetry/api';
 import { type LazyCounter, type LazyHistogram, LazyMeter, LazyTracer, systemClock } from '@perf/core';
+import { SCOPE, SECONDS, SIZES } from './batch-metrics.ts';
 import { traceparentLink } from './traceparent.ts';
-
-const SCOPE = '@perf/batch';
 
 const OPERATIONS: MetricOptions = { unit: '{operation}', description: 'Operations executed, by outcome' };
 
 const SIZE: MetricOptions = {
   unit: '{operation}',
   description: 'Operations in a batch of a durable worker',
-  advice: { explicitBucketBoundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000] },
+  advice: SIZES,
 };
 
 const DURATION: MetricOptions = {
   unit: 's',
   description: 'Time of one call of execute of a durable worker',
-  advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+  advice: SECONDS,
 };
 
 /** The call a span is made for. */

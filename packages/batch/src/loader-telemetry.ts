@@ -7,20 +7,19 @@ import {
   activeSpanContext,
   systemClock,
 } from '@perf/core';
+import { SCOPE, SECONDS, SIZES } from './batch-metrics.ts';
 import type { LoaderCounts } from './loader-counts.ts';
-
-const SCOPE = '@perf/batch';
 
 const DURATION: MetricOptions = {
   unit: 's',
   description: 'Time a batch took to load',
-  advice: { explicitBucketBoundaries: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] },
+  advice: SECONDS,
 };
 
 const SIZE: MetricOptions = {
   unit: '{key}',
   description: 'Keys in a batch',
-  advice: { explicitBucketBoundaries: [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 5000] },
+  advice: SIZES,
 };
 
 /** What telemetry is told of a batch. */
@@ -69,10 +68,8 @@ export class LoaderTelemetry {
 
   /** Notes the span a load is made in, to link its batch to. */
   addCaller(callers: Map<string, Link>): void {
-    attempt(() => {
-      const context = activeSpanContext();
-      if (context !== undefined) callers.set(context.spanId, { context });
-    });
+    const context = activeSpanContext();
+    if (context !== undefined) callers.set(context.spanId, { context });
   }
 
   /** Adds what came since the last time. */

@@ -1,4 +1,5 @@
 import { PerfError } from '@perf/core';
+import { SOCKET_CODES } from './socket-codes.ts';
 
 /** A transaction could not commit: a statement in it had failed, whose error the function did not let through. It was rolled back. */
 export class PgTransactionAbortedError extends PerfError {
@@ -35,15 +36,7 @@ interface PgErrorLike {
 
 /** Shutdown, crash, start, dropped database, and the timeouts of idle sessions and of transactions: the server closes the connection. */
 const FATAL_STATES: readonly unknown[] = ['57P01', '57P02', '57P03', '57P04', '57P05', '25P03', '25P04'];
-const SOCKET_CODES: readonly unknown[] = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOTCONN',
-  'EPIPE',
-  'ETIMEDOUT',
-];
+const LOST_CODES: readonly unknown[] = [...SOCKET_CODES, 'ENOTCONN'];
 /** What node-postgres says without a code. After `query_timeout` the statement is still running. */
 const CLIENT_MESSAGES =
   /^(Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/;
@@ -58,5 +51,5 @@ export function isPgConnectionLost(error: unknown): boolean {
   if (FATAL_STATES.includes(code) || severity === 'FATAL' || severity === 'PANIC') return true;
   // What a foreign server's connection is about, the server reports as an error of the statement.
   if (typeof severity === 'string') return severity !== 'ERROR' && typeof code === 'string' && code.startsWith('08');
-  return SOCKET_CODES.includes(code) || CLIENT_MESSAGES.test(message);
+  return LOST_CODES.includes(code) || CLIENT_MESSAGES.test(message);
 }

@@ -1,4 +1,5 @@
 import { PerfError } from '@perf/core';
+import { SOCKET_CODES } from './socket-codes.ts';
 
 /** The keys a transaction watched changed each time it was tried. Nothing was done. */
 export class RedisTransactionConflictError extends PerfError {
@@ -29,14 +30,6 @@ export class RedisClientUnfitError extends PerfError {
   }
 }
 
-const SOCKET_CODES: readonly unknown[] = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EPIPE',
-  'ETIMEDOUT',
-];
 /** What ioredis says without a code. */
 const CLIENT_MESSAGES =
   /^(Connection is closed|Stream isn't writeable|Command aborted due to connection close|Socket timeout)/;

@@ -10,10 +10,18 @@ const SPAN: unique symbol = Symbol.for('OpenTelemetry Context Key SPAN');
  * It reads what `trace.getActiveSpan()` of the API package reads, which is an optional peer and not to be imported.
  */
 export function activeSpan(): Span | undefined {
-  return otelGlobal()?.context?.active().getValue(SPAN) as Span | undefined;
+  try {
+    return otelGlobal()?.context?.active().getValue(SPAN) as Span | undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Identifies the caller's active span, to link another span to it; `undefined` without an SDK or a span. */
 export function activeSpanContext(): SpanContext | undefined {
-  return activeSpan()?.spanContext();
+  try {
+    return activeSpan()?.spanContext();
+  } catch {
+    return undefined;
+  }
 }
