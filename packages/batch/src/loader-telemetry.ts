@@ -89,13 +89,15 @@ export class LoaderTelemetry {
   countPending(name: string, size: number, reported: number): number {
     if (size === reported || !this.metering) return reported;
     const meter = this.#meter.current() as Meter;
-    attempt(() => {
+    try {
       if (this.#pending?.meter !== meter) {
         const options = { unit: '{key}', description: 'Keys that wait to be loaded or are being loaded' };
         this.#pending = { meter, counter: meter.createUpDownCounter('perf.batch.load.pending', options) };
       }
       this.#pending.counter.add(size - reported, { 'perf.batch.name': name });
-    });
+    } catch {
+      // A broken SDK never hurts a load.
+    }
     return size;
   }
 
@@ -113,11 +115,4 @@ export class LoaderTelemetry {
     answer.then(record, record);
     return answer;
   }
-}
-
-/** A broken SDK never hurts a load. */
-function attempt(report: () => void): void {
-  try {
-    report();
-  } catch {}
 }

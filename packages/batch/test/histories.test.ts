@@ -1,6 +1,7 @@
+import { seededRandom } from '@perf/testkit';
 import { expect, onTestFinished, test } from 'vitest';
 import { problemsOf } from './histories/check-history.ts';
-import { drawHistory, randomFrom } from './histories/history.ts';
+import { drawHistory } from './histories/history.ts';
 import { runHistory } from './histories/run-history.ts';
 
 /** `PERF_HISTORIES=1` and `PERF_SEED=<the seed of a failure>` play that one again. */
@@ -13,7 +14,7 @@ test(`each of ${HISTORIES} random histories comes out as a sequential program wo
   // A hundred thousand histories have as many errors, and a stack costs more than the rest of each.
   Error.stackTraceLimit = 0;
   for (let seed = SEED; seed < SEED + HISTORIES; seed++) {
-    const random = randomFrom(seed);
+    const random = seededRandom(seed);
     const history = drawHistory(random);
     const problems = problemsOf(history, await runHistory(history, random));
     if (problems.length > 0)

@@ -1,17 +1,16 @@
+import { seededRandom } from '@perf/testkit';
+
 /** A small seeded generator, so that a failure can be run again. */
 export class Random {
-  #state: number;
+  readonly #next: () => number;
 
   constructor(seed: number) {
-    this.#state = seed;
+    this.#next = seededRandom(seed);
   }
 
-  /** An integer from 0 to below `limit`: mulberry32. */
+  /** An integer from 0 to below `limit`. */
   below(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296) * limit);
+    return Math.floor(this.#next() * limit);
   }
 
   pick<T>(items: readonly T[]): T {

@@ -1,3 +1,4 @@
+import { seededRandom } from '@perf/testkit';
 import { expect, vi } from 'vitest';
 import {
   type AcquireOptions,
@@ -8,17 +9,6 @@ import {
   type Lease,
 } from '../src/index.ts';
 import { type FakeConnection, FakePeer } from './fake-peer.ts';
-
-/** Numbers that are the same for the same seed: "mulberry32" of Tommy Ettinger. */
-export function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Caller {
   readonly id: number;
@@ -74,7 +64,7 @@ export class Walker {
   #violation: string | undefined;
 
   constructor(seed: number) {
-    this.#random = randomFrom(seed);
+    this.#random = seededRandom(seed);
     this.#max = 1 + this.#upTo(4);
     this.#limit = this.#upTo(3) === 0 ? 3 : 1;
     this.#isCalm = this.#upTo(3) === 0;

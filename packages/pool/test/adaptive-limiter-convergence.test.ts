@@ -1,6 +1,7 @@
+import { seededRandom } from '@perf/testkit';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { AdaptiveLimiter } from '../src/index.ts';
-import { type Outcome, type ServerShape, SimulatedServer, fixedLimiter, power, seeded } from './simulated-server.ts';
+import { type Outcome, type ServerShape, SimulatedServer, fixedLimiter, power } from './simulated-server.ts';
 
 /** A request takes 70 to 130 % of the average. */
 const SPREAD = 0.3;
@@ -8,7 +9,7 @@ const BEFORE: ServerShape = { workers: 20, service: 10 };
 
 beforeEach(() => {
   // What spreads the probes of many processes over time.
-  vi.spyOn(Math, 'random').mockImplementation(seeded(7));
+  vi.spyOn(Math, 'random').mockImplementation(seededRandom(7));
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { seededRandom } from '@perf/testkit';
 import { expect, test } from 'vitest';
 import { WorkerPool, type WorkerPoolOptions } from '../src/index.ts';
 import type { ChaosKind, ChaosTask } from './fixtures/chaos.ts';
@@ -15,17 +16,6 @@ const OUTSTANDING = 2_000;
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-/** Mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 interface Chaos {
   readonly kinds: readonly ChaosKind[];
@@ -43,7 +33,7 @@ interface Account {
 }
 
 async function unleash(pool: WorkerPool, { kinds, rarity, tasks }: Chaos): Promise<Account> {
-  const random = randomFrom(SEED);
+  const random = seededRandom(SEED);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const account: Account = {
     settled: new Int32Array(tasks),

@@ -1,16 +1,5 @@
-import { ManualClock } from '@perf/testkit';
+import { ManualClock, seededRandom } from '@perf/testkit';
 import type { AdaptiveLimiter } from '../src/index.ts';
-
-/** mulberry32: the same numbers for the same seed. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** How the server is at the moment. */
 export interface ServerShape {
@@ -41,7 +30,7 @@ export class SimulatedServer {
   /** @param options.spread how far from the average a request may be: 0.5 for half of it to one and a half */
   constructor(shape: ServerShape, options: { readonly seed: number; readonly spread: number }) {
     this.shape = shape;
-    this.#random = seeded(options.seed);
+    this.#random = seededRandom(options.seed);
     this.#spread = options.spread;
   }
 

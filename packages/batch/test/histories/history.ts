@@ -49,17 +49,6 @@ export function mostSent({ attempts, bisect, maxSize }: History): number {
   return attempts + (bisect ? Math.ceil(Math.log2(maxSize)) : 0);
 }
 
-/** Random numbers from a seed: mulberry32, by Tommy Ettinger. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Draws the history of a seed. */
 export function drawHistory(random: () => number): History {
   const upTo = (limit: number): number => Math.floor(random() * (limit + 1));

@@ -1,19 +1,8 @@
-import { ManualClock } from '@perf/testkit';
+import { ManualClock, seededRandom } from '@perf/testkit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Comparison, Profiler, compare, compareReports } from '../../src/index.ts';
 import { tQuantile } from '../../src/compare/student-t.ts';
-
-/** Reproducible noise: mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Durations around `mean` in which each depends on the one before by `correlation`. */
 function series(random: () => number, { mean = 10, spread = 1, correlation = 0, count = 3000 }): number[] {
@@ -26,7 +15,7 @@ function series(random: () => number, { mean = 10, spread = 1, correlation = 0, 
   });
 }
 
-const random = generator(1);
+const random = seededRandom(1);
 
 describe('two series', () => {
   test('of which one is clearly faster', () => {
@@ -95,7 +84,7 @@ describe('two series', () => {
     const opposite = { faster: 'slower', slower: 'faster', same: 'same', unclear: 'unclear' } as const;
     fc.assert(
       fc.property(fc.integer({ min: 6, max: 20 }), fc.integer(), (mean, seed) => {
-        const own = generator(seed);
+        const own = seededRandom(seed);
         const [a, b] = [series(own, { count: 300 }), series(own, { mean, count: 300 })];
         // Relative change depends on which side is divided by; without a threshold the verdicts are mirrored.
         const [there, back] = [compare(a, b, { minEffect: 0 }), compare(b, a, { minEffect: 0 })];
