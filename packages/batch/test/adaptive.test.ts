@@ -1,14 +1,8 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Batcher, type BatcherOptions } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-});
+useFakeTime();
 
 /** A store of 1 ms a call and 0.1 ms an operation, in virtual time, which counts in whole milliseconds. */
 function timedStore(more: Partial<BatcherOptions<number, number>> = {}) {

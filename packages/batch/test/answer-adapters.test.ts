@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   Batcher,
   type BatchItemError,
@@ -10,14 +10,9 @@ import {
   successfulFailed,
   unprocessedItems,
 } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 /** What each operation comes out with: its value or the reason of its rejection. */
 async function settledOf<Op, R>(

@@ -1,14 +1,9 @@
 import { runInNewContext } from 'node:vm';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { Batcher, type BatchContext } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const RESULT = 'PERF_BATCH_RESULT';
 

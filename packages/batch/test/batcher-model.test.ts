@@ -1,7 +1,8 @@
 import { isPerfError } from '@perf/core';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type BatchContext, Batcher } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
 /*
  * Random histories against a store that is slow, refuses operations, fails batches before or after it carried them out, and answers late.
@@ -11,13 +12,7 @@ import { type BatchContext, Batcher } from '../src/index.ts';
  * in one attempt, and refused in its last, may or may not count; its caller was told that it failed.
  */
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 interface Op {
   readonly id: number;

@@ -1,16 +1,10 @@
 import { isPerfError } from '@perf/core';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type BatchContext, Batcher, type BatcherOptions } from '../src/index.ts';
 import { Recorder, settle, watch } from './recorder.ts';
+import { useFakeTime } from './fake-time.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-});
+useFakeTime();
 
 const invalid = (op: number): Error => Object.assign(new Error(`operation ${op} is invalid`), { status: 400 });
 

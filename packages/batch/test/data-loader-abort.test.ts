@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import { DataLoader } from '../src/index.ts';
-import { setUp, useQuietTimers } from './loader-fixture.ts';
+import { useFakeTime } from './fake-time.ts';
+import { setUp } from './loader-fixture.ts';
 import { settle, watch } from './recorder.ts';
 
-useQuietTimers();
+useFakeTime();
 
 const reason = new Error('enough');
 

@@ -2,10 +2,11 @@ import { ManualClock } from '@perf/testkit';
 import Original from 'dataloader';
 import { describe, expect, test, vi } from 'vitest';
 import { type CacheMap, DataLoader } from '../src/index.ts';
-import { setUp, useQuietTimers } from './loader-fixture.ts';
+import { useFakeTime } from './fake-time.ts';
+import { setUp } from './loader-fixture.ts';
 import { settle, watch } from './recorder.ts';
 
-useQuietTimers();
+useFakeTime();
 
 describe('errorTtl', () => {
   test('an Error for a key stays cached until its time is up; the values beside it stay', async () => {

@@ -1,7 +1,8 @@
 import Original from 'dataloader';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DataLoader } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
 /*
  * Random programs run on the `dataloader` package and on ours, side by side: the same batches in the same order, the same result for every
@@ -12,13 +13,7 @@ import { DataLoader } from '../src/index.ts';
  * of keys within a batch is not compared, and loads that follow on loads are made only where that order decides neither which batch they go in, nor which of several keys is loaded.
  */
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 type Action =
   | { readonly do: 'load' | 'outerLoad' | 'clear' | 'prime' | 'primeError' | 'primePromise'; readonly key: number }

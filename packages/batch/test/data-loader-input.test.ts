@@ -1,9 +1,10 @@
 import { describe, expect, test, vi } from 'vitest';
 import { type BatchLoadFn, DataLoader, type DataLoaderOptions } from '../src/index.ts';
-import { setUp, useQuietTimers } from './loader-fixture.ts';
+import { useFakeTime } from './fake-time.ts';
+import { setUp } from './loader-fixture.ts';
 import { settle, watch } from './recorder.ts';
 
-useQuietTimers();
+useFakeTime();
 
 const must =
   'DataLoader must be constructed with a function which accepts Array<key> and returns Promise<Array<value>>, but';

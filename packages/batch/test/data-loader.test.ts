@@ -3,10 +3,11 @@ import { runInNewContext } from 'node:vm';
 import Original from 'dataloader';
 import { describe, expect, test, vi } from 'vitest';
 import { DataLoader } from '../src/index.ts';
-import { setUp, useQuietTimers } from './loader-fixture.ts';
+import { useFakeTime } from './fake-time.ts';
+import { setUp } from './loader-fixture.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
-useQuietTimers();
+useFakeTime();
 
 describe('what the dataloader package does', () => {
   test('loads of one tick go in one batch, those of promise jobs included', async () => {

@@ -1,4 +1,3 @@
-import { afterEach, beforeEach, expect, vi } from 'vitest';
 import { DataLoader, type DataLoaderOptions } from '../src/index.ts';
 import { Recorder } from './recorder.ts';
 
@@ -9,21 +8,4 @@ export function setUp<V = unknown>(
   const recorder = new Recorder<unknown, V>();
   const loader = new DataLoader<unknown, V>((keys, context) => recorder.execute(keys, context as never), options);
   return { recorder, loader };
-}
-
-/** Fake timers for each test of the file, no timer left behind, and no rejection that nobody handles. */
-export function useQuietTimers(): void {
-  const unhandled: unknown[] = [];
-  const note = (reason: unknown): void => void unhandled.push(reason);
-  beforeEach(() => {
-    vi.useFakeTimers();
-    unhandled.length = 0;
-    process.on('unhandledRejection', note);
-  });
-  afterEach(() => {
-    expect(vi.getTimerCount()).toBe(0);
-    vi.useRealTimers();
-    process.off('unhandledRejection', note);
-    expect(unhandled).toEqual([]);
-  });
 }

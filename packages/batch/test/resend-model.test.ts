@@ -1,6 +1,7 @@
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type BatchContext, Batcher } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 
 /*
  * Random histories with operations that make their whole batch fail, against a store that counts how often it carries out each.
@@ -10,13 +11,7 @@ import { type BatchContext, Batcher } from '../src/index.ts';
  * caller was told that it failed, may or may not count.
  */
 
-beforeEach(() => {
-  vi.useFakeTimers();
-});
-
-afterEach(() => {
-  vi.useRealTimers();
-});
+useFakeTime();
 
 interface Op {
   readonly id: number;

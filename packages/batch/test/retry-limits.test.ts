@@ -1,16 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { Batcher, type BatcherOptions, type RetryOptions, retryAfterOf } from '../src/index.ts';
+import { useFakeTime } from './fake-time.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-});
+useFakeTime();
 
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-  vi.restoreAllMocks();
+beforeEach(() => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
 });
 
 function setUp(retry: RetryOptions<number>, more: Partial<BatcherOptions<number, number>> = {}) {

@@ -1,17 +1,13 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { Batcher, type BatcherOptions, type RetryOptions } from '../src/index.ts';
 import { fullJitter } from '../src/retry-policy.ts';
+import { useFakeTime } from './fake-time.ts';
 import { Recorder, settle, watch } from './recorder.ts';
 
-beforeEach(() => {
-  vi.useFakeTimers();
-  vi.spyOn(Math, 'random').mockReturnValue(0.5);
-});
+useFakeTime();
 
-afterEach(() => {
-  expect(vi.getTimerCount()).toBe(0);
-  vi.useRealTimers();
-  vi.restoreAllMocks();
+beforeEach(() => {
+  vi.spyOn(Math, 'random').mockReturnValue(0.5);
 });
 
 function setUp(retry: RetryOptions<string>, more: Partial<BatcherOptions<string, string>> = {}) {
