@@ -1,33 +1,17 @@
-import { type MeterProvider as MeterProviderType, type Tracer, context, metrics, trace } from '@opentelemetry/api';
+import { type MeterProvider as MeterProviderType, context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, expect, test } from 'vitest';
+import type { MetricReader } from '@opentelemetry/sdk-metrics';
+import { expect, test } from 'vitest';
 import { DataLoader } from '../src/index.ts';
+import { forgetSdks, startMetering, startTracing } from './otel.ts';
 
-class ManualReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
-
-afterEach(() => {
-  metrics.disable();
-  trace.disable();
-  context.disable();
-});
+forgetSdks();
 
 const load = async (keys: readonly string[]): Promise<(string | Error)[]> =>
   keys.map((key) => (key === 'bad' ? new Error(key) : key));
 
-function startTracing(): { exporter: InMemorySpanExporter; tracer: Tracer } {
-  const exporter = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  return { exporter, tracer: trace.getTracer('test') };
-}
-
 /** Reads the value of a metric of ours, by its attributes besides the name of the loader. */
-async function collect(reader: ManualReader, name: string): Promise<(metric: string, more?: object) => unknown> {
+async function collect(reader: MetricReader, name: string): Promise<(metric: string, more?: object) => unknown> {
   const { resourceMetrics } = await reader.collect();
   const all = resourceMetrics.scopeMetrics.flatMap((scope) => scope.metrics);
   return (metric, more = {}) =>
@@ -40,8 +24,7 @@ async function collect(reader: ManualReader, name: string): Promise<(metric: str
 
 test('metrics add up over all loaders of one name, to an SDK that came later', async () => {
   const made = new DataLoader(load, { name: 'users' });
-  const reader = new ManualReader();
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const reader = startMetering();
   await made.loadMany(['a', 'b', 'a']);
   await new DataLoader(load, { name: 'users' }).loadMany(['a', 'bad']);
   const valueOf = await collect(reader, 'users');
@@ -54,8 +37,7 @@ test('metrics add up over all loaders of one name, to an SDK that came later', a
 });
 
 test('keys that wait or are being loaded are pending', async () => {
-  const reader = new ManualReader();
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const reader = startMetering();
   const { promise, resolve } = Promise.withResolvers<string[]>();
   const loader = new DataLoader(() => promise, { name: 'slow', maxConcurrency: 1 });
   const first = loader.load('a');
@@ -77,8 +59,7 @@ test('keys that wait or are being loaded are pending', async () => {
 });
 
 test('hits that open no batch are counted too', async () => {
-  const reader = new ManualReader();
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const reader = startMetering();
   const loader = new DataLoader(load, { name: 'warm', cacheHits: 'immediate' });
   loader.prime('a', 'value');
   await Promise.all([loader.load('a'), loader.load('a')]);

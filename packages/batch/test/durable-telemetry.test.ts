@@ -1,27 +1,12 @@
-import { context, metrics, trace } from '@opentelemetry/api';
-import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { TestQueue } from './durable/queue.ts';
-
-class ManualReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
+import { forgetSdks, startMetering, startTracing } from './otel.ts';
 
 const queue = new TestQueue();
-afterEach(() => {
-  metrics.disable();
-  trace.disable();
-  context.disable();
-});
+forgetSdks();
 
 test('a call of execute is a span that links to the span of each caller, in whichever process', async () => {
-  const exporter = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const tracer = trace.getTracer('test');
+  const { exporter, tracer } = startTracing();
   const batcher = queue.batcher<number>({ partitions: 1 });
   const callers = await Promise.all(
     [1, 2].map((value) =>
@@ -49,8 +34,7 @@ test('a call of execute is a span that links to the span of each caller, in whic
 });
 
 test('metrics tell how many operations came out how', async () => {
-  const reader = new ManualReader();
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const reader = startMetering();
   const worker = queue.worker((ops) => ops.map(({ value }) => (value === 1 ? new Error('no') : value)), {
     partitions: 1,
     retry: { attempts: 2, baseDelay: 0 },

@@ -1,20 +1,10 @@
-import { type MeterProvider as MeterProviderType, type Tracer, context, metrics, trace } from '@opentelemetry/api';
+import { type MeterProvider as MeterProviderType, context, metrics, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
-import { MeterProvider, MetricReader } from '@opentelemetry/sdk-metrics';
-import { InMemorySpanExporter, SimpleSpanProcessor, TracerProvider } from '@opentelemetry/sdk-trace';
-import { afterEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { Batcher, type BatcherOptions } from '../src/index.ts';
+import { forgetSdks, startMetering, startTracing } from './otel.ts';
 
-class ManualReader extends MetricReader {
-  protected override async onForceFlush(): Promise<void> {}
-  protected override async onShutdown(): Promise<void> {}
-}
-
-afterEach(() => {
-  metrics.disable();
-  trace.disable();
-  context.disable();
-});
+forgetSdks();
 
 const options: BatcherOptions<string, string> = {
   name: 'orders',
@@ -27,8 +17,7 @@ const options: BatcherOptions<string, string> = {
 
 test('metrics tell how many operations came out how, to an SDK that came later', async () => {
   const batcher = new Batcher(options);
-  const reader = new ManualReader();
-  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  const reader = startMetering();
   await batcher.addMany(['r 1', 'r 1', 'w 1', 'w late', 'w bad']);
   const { resourceMetrics } = await reader.collect();
   const scopes = resourceMetrics.scopeMetrics;
@@ -56,13 +45,6 @@ test('metrics tell how many operations came out how, to an SDK that came later',
   expect(valueOf('perf.batch.wait', { 'perf.batch.group': 'write' })).toMatchObject({ count: 1 });
   expect(valueOf('perf.batch.duration', { 'perf.batch.group': 'read' })).toMatchObject({ count: 1 });
 });
-
-function startTracing(): { exporter: InMemorySpanExporter; tracer: Tracer } {
-  const exporter = new InMemorySpanExporter();
-  trace.setGlobalTracerProvider(new TracerProvider({ spanProcessors: [new SimpleSpanProcessor({ exporter })] }));
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  return { exporter, tracer: trace.getTracer('test') };
-}
 
 test('a batch is a span that links to the span of each caller, and belongs to none of them', async () => {
   const { exporter, tracer } = startTracing();
