@@ -1,3 +1,4 @@
+import type { RedisServer } from '@perf/testkit';
 import { vi } from 'vitest';
 import type { BusListener, BusMessage } from '../src/index.ts';
 
@@ -35,6 +36,19 @@ export class RecordingListener implements BusListener {
 
   async count(messages: number): Promise<void> {
     await this.#until(() => this.messages.length >= messages);
+  }
+
+  /** Waits until it is connected to `server`, hears that this hangs, and that it dies, and each time that it is back. */
+  async hearsLosses(server: RedisServer): Promise<void> {
+    await this.up();
+    server.pause();
+    await this.down();
+    server.resume();
+    await this.up(2);
+    await server.kill();
+    await this.down();
+    await server.restart();
+    await this.up(3);
   }
 
   async #until(condition: () => boolean): Promise<void> {

@@ -154,15 +154,7 @@ describe('redisBus', () => {
     try {
       const listener = new RecordingListener();
       own.subscribe(listener);
-      await listener.up();
-      lost.pause();
-      await listener.down();
-      lost.resume();
-      await listener.up(2);
-      await lost.kill();
-      await listener.down();
-      await lost.restart();
-      await listener.up(3);
+      await listener.hearsLosses(lost);
       await own.publish({ source: 's', namespace: 'n' });
       await listener.count(1);
     } finally {

@@ -207,15 +207,7 @@ describe('redisTracking', () => {
     try {
       const listener = new RecordingListener();
       tracking.subscribe(listener);
-      await listener.up();
-      lost.pause();
-      await listener.down();
-      lost.resume();
-      await listener.up(2);
-      await lost.kill();
-      await listener.down();
-      await lost.restart();
-      await listener.up(3);
+      await listener.hearsLosses(lost);
     } finally {
       await tracking.close();
       client.disconnect();
