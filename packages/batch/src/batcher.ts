@@ -26,6 +26,7 @@ import { BatcherClosedError } from './errors.ts';
 import { FlushMarks } from './flush-marks.ts';
 import { keepMade } from './keep.ts';
 import { Operation } from './operation.ts';
+import { settleEach } from './settle-each.ts';
 import { SharedReads } from './shared-reads.ts';
 
 /**
@@ -106,15 +107,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
    * iterating `ops` throws.
    */
   async addMany(ops: Iterable<Op>, options?: AddOptions): Promise<PromiseSettledResult<R>[]> {
-    const results: Promise<R>[] = [];
-    try {
-      for (const op of ops) results.push(this.add(op, options));
-    } catch (error) {
-      // Those already added go on; their results are nobody's.
-      void Promise.allSettled(results);
-      throw error;
-    }
-    return Promise.allSettled(results);
+    return settleEach(ops, (op) => this.add(op, options));
   }
 
   /**

@@ -24,6 +24,7 @@ import { type DurableProgress, watchProgress } from './durable-progress.ts';
 import { closeQueues, openQueues } from './durable-queues.ts';
 import { DurableReplies } from './durable-replies.ts';
 import { type DurableStats, durableStats } from './durable-stats.ts';
+import { settleEach } from './settle-each.ts';
 
 /**
  * Adds operations to a durable queue, to be executed by {@link durableWorker}s, here or elsewhere; waits for their results; and looks after what failed for good.
@@ -107,15 +108,7 @@ export class DurableBatcher<Op, R> implements Closeable {
   /** Adds several operations, and resolves when all have settled, with the outcome of each in the order given. Rejects only if iterating `ops` throws, or for bad options. */
   async addMany(ops: Iterable<Op>, options: DurableWaitOptions = {}): Promise<PromiseSettledResult<R>[]> {
     const signal = waitSignal('addMany', options);
-    const results: Promise<R>[] = [];
-    try {
-      for (const op of ops) results.push(this.add(op, { signal }));
-    } catch (error) {
-      // Those already added go on; their results are nobody's.
-      void Promise.allSettled(results);
-      throw error;
-    }
-    return Promise.allSettled(results);
+    return settleEach(ops, (op) => this.add(op, { signal }));
   }
 
   /**
