@@ -19,8 +19,8 @@ import { recommendedConcurrency } from './recommended-concurrency.ts';
 /**
  * What a worker may use; a limit that is not given is Node's own. A worker that goes over is ended, and its task rejects with a {@link WorkerExitError}.
  *
- * For a thread this stops JavaScript that fills the heap. V8 cannot stop its own builtins in time (one huge array or string) and then ends the
- * whole process; a child process dies alone.
+ * For a thread this stops JavaScript that fills the heap. V8 cannot stop its own builtins in time (one huge array or string), nor
+ * always a loop that calls no function, and then ends the whole process; a child process dies alone.
  */
 export interface WorkerResourceLimits {
   /** The main heap, in MiB; at least 8. */
