@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly warmups: number;
   /** Milliseconds one measurement should take, where the comparison does not fix the iterations. */
   readonly target: number;
+  /** The most iterations of one measurement, where the comparison fixes them. @default no limit */
+  readonly mostIterations?: number;
   /** Told as each comparison goes on. */
   readonly onProgress?: (message: string) => void;
 }
@@ -39,7 +41,9 @@ export interface ComparisonResult {
 export async function runComparison(comparison: Comparison, options: RunOptions): Promise<ComparisonResult> {
   const contenders = await comparison.contenders();
   try {
-    const iterations = comparison.iterations ?? (await calibrate(contenders, options.target));
+    const { mostIterations = Infinity, target } = options;
+    const fixed = comparison.iterations && Math.min(comparison.iterations, mostIterations);
+    const iterations = fixed ?? (await calibrate(contenders, target));
     const times = contenders.map((): number[] => []);
     const digests = new Map<string, Digest>();
     for (let round = -options.warmups; round < options.rounds; round++) {
