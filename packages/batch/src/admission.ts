@@ -88,6 +88,14 @@ export class Admission<Op, R> {
     this.#bytes = this.#pending === 0 ? 0 : this.#bytes - bytes;
   }
 
+  /** What is pending becomes larger or smaller. Returns whether there is room for that. */
+  resize(from: number, to: number): boolean {
+    const bytes = this.#bytes - from + to;
+    if (to > from && bytes > this.#limits.maxPendingBytes) return false;
+    this.#bytes = bytes;
+    return true;
+  }
+
   park(operation: Operation<Op, R>): void {
     operation.parked = true;
     this.#parked.push(operation);

@@ -19,6 +19,7 @@ const OBSERVED = {
   'perf.batch.in_flight': { kind: 'upDownCounter', unit: '{batch}', description: 'Batches being executed' },
   'perf.batch.operations': { kind: 'counter', unit: '{operation}', description: 'Operations settled, by outcome' },
   'perf.batch.shared': { kind: 'counter', unit: '{operation}', description: 'Reads that shared an execution' },
+  'perf.batch.merged': { kind: 'counter', unit: '{operation}', description: 'Operations merged into one that waited' },
   'perf.batch.retries': { kind: 'counter', unit: '{operation}', description: 'Operations sent again' },
   'perf.batch.retries_denied': {
     kind: 'counter',
@@ -72,6 +73,7 @@ export class BatchTelemetry {
         observe('perf.batch.operations', stats[outcome], { ...common, 'perf.batch.outcome': outcome });
       }
       observe('perf.batch.shared', stats.shared, common);
+      observe('perf.batch.merged', stats.merged, common);
       observe('perf.batch.retries', stats.retried, common);
       observe('perf.batch.retries_denied', stats.denied, common);
       observe('perf.batch.parts', stats.parts, common);
@@ -83,6 +85,17 @@ export class BatchTelemetry {
   added<Op, R>(operation: Operation<Op, R>): void {
     if (this.#tracer.current() !== undefined) operation.span = activeSpan();
     if (this.#wait.enabled) operation.addedAt = systemClock.now();
+  }
+
+  /** Another call of `add` waits for the operation: the batch belongs to its span as well. */
+  joined<Op, R>(operation: Operation<Op, R>): void {
+    if (this.#tracer.current() === undefined) return;
+    const span = activeSpan();
+    const { span: before } = operation;
+    if (span === undefined || span === before) return;
+    if (before === undefined) operation.span = span;
+    else if (Array.isArray(before)) before.push(span);
+    else operation.span = [before, span];
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */
@@ -115,6 +128,11 @@ export class BatchTelemetry {
   }
 }
 
+function spansOf<Op, R>({ span }: Operation<Op, R>): readonly Span[] {
+  if (span === undefined) return [];
+  return Array.isArray(span) ? span : [span];
+}
+
 interface CallerSpan {
   readonly span: Span;
   readonly context: SpanContext;
@@ -124,10 +142,11 @@ interface CallerSpan {
 function callersOf<Op, R>({ operations }: Batch<Op, R>): CallerSpan[] {
   const callers = new Map<string, CallerSpan>();
   try {
-    for (const { span } of operations) {
-      if (span === undefined) continue;
-      const context = span.spanContext();
-      callers.set(context.spanId, { span, context });
+    for (const operation of operations) {
+      for (const span of spansOf(operation)) {
+        const context = span.spanContext();
+        callers.set(context.spanId, { span, context });
+      }
     }
   } catch {}
   return [...callers.values()];

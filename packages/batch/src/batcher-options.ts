@@ -77,7 +77,14 @@ export interface BatcherOptions<Op, R> {
    * same `orderingKey` that is no read (`undefined`). Reads without an `orderingKey` are not shared across any such operation without one.
    */
   readonly dedupeKey?: ((op: Op) => unknown) | undefined;
-  /** How many operations may be unsettled at once. Shared reads count once. @default Infinity */
+  /**
+   * Makes one operation of two of the same `orderingKey`, group and priority, when the earlier was not sent yet and nothing of that key came between them: it takes the place of the earlier, and its
+   * outcome is that of both. `undefined` keeps them apart. It must not change its arguments. What a caller of one of them adds stays in it, even if that caller leaves.
+   * Reads (`dedupeKey`) are not merged. Needs `orderingKey`, and `order: 'key'`.
+   * @default nothing is merged
+   */
+  readonly merge?: ((earlier: Op, later: Op) => Op | undefined) | undefined;
+  /** How many operations may be unsettled at once. Shared reads and merged operations count once. @default Infinity */
   readonly maxPending?: number | undefined;
   /**
    * How many bytes may be unsettled at once, as `sizeOf` counts them, which it needs. An operation that is larger by itself is taken when nothing else is pending.
@@ -126,6 +133,7 @@ export interface BatcherSettings<Op, R> {
   readonly groupOrder: readonly string[];
   readonly orderingKey: ((op: Op) => unknown) | undefined;
   readonly dedupeKey: ((op: Op) => unknown) | undefined;
+  readonly merge: ((earlier: Op, later: Op) => Op | undefined) | undefined;
   readonly priority: ((op: Op) => number) | undefined;
   readonly maxPending: number;
   readonly maxPendingBytes: number;
@@ -148,6 +156,7 @@ const KNOWN = [
   'groupOrder',
   'orderingKey',
   'dedupeKey',
+  'merge',
   'maxPending',
   'maxPendingBytes',
   'whenFull',
@@ -179,6 +188,7 @@ export function batcherSettings<Op, R>(options: BatcherOptions<Op, R>): BatcherS
     groupOrder: checkGroupOrder(groupOrder),
     orderingKey: orderedBy(options),
     dedupeKey: optionalFunction('dedupeKey', options.dedupeKey),
+    merge: mergedBy(options),
     priority: optionalFunction('priority', options.priority),
     maxPending: checkLimit('maxPending', maxPending),
     maxPendingBytes: maxPendingBytes === Infinity ? Infinity : checkPositiveInteger('maxPendingBytes', maxPendingBytes),
@@ -229,6 +239,13 @@ function orderedBy<Op, R>({ order = 'key', orderingKey }: BatcherOptions<Op, R>)
   checkOneOf('order', order, ['key', 'strict', 'none']);
   if (order === 'strict') return () => EVERYTHING;
   return order === 'none' ? undefined : byKey;
+}
+
+function mergedBy<Op, R>({ merge, order = 'key', orderingKey }: BatcherOptions<Op, R>): typeof merge {
+  if (merge === undefined) return undefined;
+  if (orderingKey === undefined || order !== 'key')
+    throw new TypeError("`merge` needs `orderingKey`, and `order: 'key'`");
+  return checkFunction('merge', merge);
 }
 
 function checkGroupOrder(order: readonly string[]): readonly string[] {

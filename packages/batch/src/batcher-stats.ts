@@ -1,6 +1,6 @@
 /**
  * A snapshot of a {@link Batcher}. The counters only grow. At any moment `added` is the sum of `pending`, `parked`, `succeeded`, `failed`, `withdrawn`
- * and `expired`; calls counted as `shared` or `refused` added nothing.
+ * and `expired`; calls counted as `shared`, `merged` or `refused` added nothing.
  */
 export interface BatcherStats {
   /** Operations added and not settled yet: waiting, being executed, or waiting for another attempt. */
@@ -19,6 +19,8 @@ export interface BatcherStats {
   readonly added: number;
   /** Calls of `add` that were given the result of an operation already under way. */
   readonly shared: number;
+  /** Operations that became part of one that waited (`merge`). */
+  readonly merged: number;
   /** Operations refused: the batcher was full. */
   readonly refused: number;
   /** Operations that succeeded. */
@@ -39,4 +41,25 @@ export interface BatcherStats {
   readonly parts: number;
   /** The most operations a batch may hold now: of the group for which it is largest. No counter: it goes up and down. */
   readonly maxSize: number;
+}
+
+/** What a {@link Batcher} counts itself. */
+export type BatcherCounts = {
+  -readonly [
+    Name in 'added' | 'shared' | 'merged' | 'refused' | 'succeeded' | 'failed' | 'withdrawn' | 'expired' | 'retried'
+  ]: BatcherStats[Name];
+};
+
+export function noCounts(): BatcherCounts {
+  return {
+    added: 0,
+    shared: 0,
+    merged: 0,
+    refused: 0,
+    succeeded: 0,
+    failed: 0,
+    withdrawn: 0,
+    expired: 0,
+    retried: 0,
+  };
 }

@@ -8,6 +8,7 @@ import {
   systemClock,
 } from '@perf/core';
 import { Admission } from './admission.ts';
+import { ANY_SIZE } from './any-size.ts';
 import { BatchTelemetry } from './batch-telemetry.ts';
 import {
   type AddOptions,
@@ -19,12 +20,13 @@ import {
   checkPriority,
 } from './batcher-calls.ts';
 import { type BatcherOptions, type BatcherSettings, batcherSettings } from './batcher-options.ts';
-import type { BatcherStats } from './batcher-stats.ts';
+import { type BatcherCounts, type BatcherStats, noCounts } from './batcher-stats.ts';
 import { Callers, type Departure } from './callers.ts';
 import { Dispatcher, type FailureKind } from './dispatcher.ts';
 import { BatcherClosedError } from './errors.ts';
 import { FlushMarks } from './flush-marks.ts';
 import { keepMade } from './keep.ts';
+import { type Merging, mergingFor } from './merging.ts';
 import { Operation } from './operation.ts';
 import { settleEach } from './settle-each.ts';
 import { SharedReads } from './shared-reads.ts';
@@ -42,6 +44,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   readonly #telemetry: BatchTelemetry;
   readonly #dispatcher: Dispatcher<Op, R>;
   readonly #shared: SharedReads<Op, R> | undefined;
+  readonly #merging: Merging<Op, R> | undefined;
   readonly #admission: Admission<Op, R>;
   readonly #callers: Callers<Op, R> = new Callers((operation, reason, departure) => {
     if (operation.parked) this.#unpark(operation, reason, departure);
@@ -58,7 +61,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   #sequence = 0;
   /** What was added before this one is not to linger. */
   #flushed = 0;
-  #counts = { added: 0, shared: 0, refused: 0, succeeded: 0, failed: 0, withdrawn: 0, expired: 0, retried: 0 };
+  readonly #counts: BatcherCounts = noCounts();
 
   /** Throws a `RangeError` or `TypeError` that names the option when one is wrong or unknown. */
   constructor(options: BatcherOptions<Op, R>) {
@@ -75,6 +78,7 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
       pending: () => this.#admission.pending,
     });
     this.#shared = this.#settings.dedupeKey === undefined ? undefined : new SharedReads(this.#dispatcher.keys);
+    this.#merging = mergingFor(this.#settings, this.#admission, this.#dispatcher);
     this.#stopObserving = this.#telemetry.observe(this);
     keepOne();
   }
@@ -216,10 +220,12 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     const bytes = sizeOf === undefined ? 0 : checkRange('sizeOf(op)', sizeOf(op), ANY_SIZE);
     let priority = urgency ?? 0;
     if (urgency === undefined && prioritise !== undefined) priority = checkPriority('priority(op)', prioritise(op));
+    const merger = this.#merging?.propose({ op, group, key, dedupeKey, priority });
     // After the callbacks above, which may have closed the batcher.
     if (this.closed) throw new BatcherClosedError(this.#component, false);
     const shared = this.#sharedRead(group, key, dedupeKey);
-    if (shared !== undefined) return shared;
+    if (shared !== undefined) return this.#join(shared, 'shared');
+    if (merger !== undefined && this.#merging?.apply(merger) === true) return this.#join(merger.into, 'merged');
     const fits = this.#admission.fits(bytes);
     if (!fits && whenFull === 'reject') throw this.#refusal();
     const operation = new Operation<Op, R>(op, this.#dispatcher.groupOf(group), this.#sequence++);
@@ -239,9 +245,14 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
   /** A read shares none while others wait for room: a write of its key may be among them. */
   #sharedRead(group: string, key: unknown, dedupeKey: unknown): Operation<Op, R> | undefined {
     if (dedupeKey === undefined || this.#admission.parked.size > 0) return undefined;
-    const read = this.#shared?.find({ group, key, dedupeKey });
-    if (read !== undefined) this.#counts.shared++;
-    return read;
+    return this.#shared?.find({ group, key, dedupeKey });
+  }
+
+  /** Another call of `add` is given the result of an operation under way. */
+  #join(operation: Operation<Op, R>, how: 'shared' | 'merged'): Operation<Op, R> {
+    this.#counts[how]++;
+    this.#telemetry.joined(operation);
+    return operation;
   }
 
   #refusal(): Error {
@@ -350,5 +361,3 @@ function keepOne(): void {
     return batcher;
   });
 }
-
-const ANY_SIZE = { min: 0, max: Number.MAX_SAFE_INTEGER } as const;

@@ -52,8 +52,8 @@ export class Callers<Op, R> {
   }
 
   #expire(caller: Caller<Op, R>): void {
-    const { batch, uncertain } = caller.operation;
-    const outcomeUnknown = uncertain || batch?.running === true;
+    const { batch, uncertain, goesOn } = caller.operation;
+    const outcomeUnknown = uncertain || batch?.running === true || goesOn;
     this.#leave(caller, new BatchDeadlineError(caller.timeout, outcomeUnknown), 'expired');
   }
 

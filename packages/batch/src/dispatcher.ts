@@ -124,6 +124,13 @@ export class Dispatcher<Op, R> {
     if (!this.#scheduled) this.#schedule();
   }
 
+  /** An operation that waits, the last of its key, gets another size. */
+  resize(operation: Operation<Op, R>, bytes: number): void {
+    operation.group.resize(operation, bytes);
+    this.#refresh(operation.group);
+    this.#schedule();
+  }
+
   /** Settles an operation that is not to be sent, or whose answer nobody waits for any more. */
   withdraw(operation: Operation<Op, R>, reason: unknown, how: Departure): void {
     if (operation.settled) return;

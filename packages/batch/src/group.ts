@@ -120,6 +120,19 @@ export class Group<Op, R> {
     this.#subtract(1, operation.bytes);
   }
 
+  /** The last operation of its key, which waits, gets another size. */
+  resize(operation: Operation<Op, R>, bytes: number): void {
+    const more = bytes - operation.bytes;
+    operation.bytes = bytes;
+    const { lane } = operation;
+    if (lane !== undefined) {
+      // Of a lane it may be the last that is counted, or is not counted yet.
+      if (lane.lastCounted !== operation) return;
+      lane.countedBytes += more;
+    }
+    this.#add(0, more);
+  }
+
   /** A second operation of its key has come: the lane of both takes the place of the first, which stands here. */
   widen(operation: Operation<Op, R>, lane: Lane<Op, R>): void {
     const shelf = this.#shelfOf(operation.priority);

@@ -20,6 +20,13 @@ export class KeyOrder<Op, R> {
     return this.#keys.get(key);
   }
 
+  /** The operation added last of a key, if it waits and has never been sent. */
+  lastWaiting(key: unknown): Operation<Op, R> | undefined {
+    const there = this.#keys.get(key);
+    const last = there instanceof Lane ? there.waiting.tail : there;
+    return last?.batch === undefined ? last : undefined;
+  }
+
   enqueue(operation: Operation<Op, R>): void {
     const { key, group } = operation;
     if (key === undefined) {

@@ -24,6 +24,10 @@ export class LinkedQueue<T extends Link> implements Iterable<T> {
     return this.#head;
   }
 
+  get tail(): T | undefined {
+    return this.#tail;
+  }
+
   push(item: T): void {
     item.previous = this.#tail;
     item.next = undefined;

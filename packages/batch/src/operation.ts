@@ -14,7 +14,7 @@ import { type Link, LinkedQueue } from './linked-queue.ts';
 export class Operation<Op, R> implements Link {
   previous: Link | undefined = undefined;
   next: Link | undefined = undefined;
-  readonly op: Op;
+  op: Op;
   readonly group: Group<Op, R>;
   /** In which order it was added. */
   readonly sequence: number;
@@ -27,8 +27,8 @@ export class Operation<Op, R> implements Link {
   /** Its key among the reads that can be shared; `undefined` for an operation that is no read. */
   dedupeKey: unknown = undefined;
   mark: FlushMark | undefined = undefined;
-  /** The span that was active where it was added. */
-  span: Span | undefined = undefined;
+  /** The span that was active where it was added; all of them when others have joined it. */
+  span: Span | Span[] | undefined = undefined;
   /** When it was added, for the metrics; `undefined` while nobody measures. */
   addedAt: number | undefined = undefined;
   /** The batch it is part of, running or to be sent again. */
@@ -36,6 +36,8 @@ export class Operation<Op, R> implements Link {
   settled = false;
   /** Whether an earlier attempt ended with an unknown outcome. */
   uncertain = false;
+  /** Whether it stands for others too, that were added later. */
+  merged = false;
   /** Whether it waits for room in the batcher. */
   parked = false;
   /** Those who may leave before it settles. */
@@ -77,6 +79,11 @@ export class Operation<Op, R> implements Link {
   /** Whether nobody waits for it any more. */
   get forsaken(): boolean {
     return this.#promise === undefined && (this.callers === undefined || this.callers.size === 0);
+  }
+
+  /** Whether it takes effect although one of its callers, that has not left yet, will leave: they share more than the result of a read. */
+  get goesOn(): boolean {
+    return this.merged && (this.#promise !== undefined || (this.callers?.size ?? 0) > 1);
   }
 
   join(caller: Caller<Op, R>): void {

@@ -1,3 +1,4 @@
+import { isSameKey } from './is-same-key.ts';
 import type { KeyOrder } from './key-order.ts';
 import { Lane } from './lane.ts';
 import type { Operation } from './operation.ts';
@@ -31,7 +32,7 @@ export class SharedReads<Op, R> {
     const there = this.#keys.find(key);
     if (there instanceof Lane) return there.reads?.get(dedupeKey);
     // The only operation of its key, aborted perhaps while it is executed.
-    return there !== undefined && !there.settled && isSame(there.dedupeKey, dedupeKey) ? there : undefined;
+    return there !== undefined && !there.settled && isSameKey(there.dedupeKey, dedupeKey) ? there : undefined;
   }
 
   /** Called when the operation stands in its lane, if it has one. */
@@ -56,9 +57,4 @@ export class SharedReads<Op, R> {
     if (lane !== undefined) lane.reads = undefined;
     else if (key === undefined && this.#unordered.size > 0) this.#unordered.clear();
   }
-}
-
-/** As a `Map` compares. */
-function isSame(one: unknown, other: unknown): boolean {
-  return one === other || (Number.isNaN(one) && Number.isNaN(other));
 }

@@ -33,6 +33,7 @@ test('metrics tell how many operations came out how, to an SDK that came later',
   expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'failed' })).toBe(1);
   expect(valueOf('perf.batch.operations', { 'perf.batch.outcome': 'withdrawn' })).toBe(0);
   expect(valueOf('perf.batch.shared')).toBe(1);
+  expect(valueOf('perf.batch.merged')).toBe(0);
   expect(valueOf('perf.batch.retries')).toBe(2);
   expect(valueOf('perf.batch.retries_denied')).toBe(0);
   expect(valueOf('perf.batch.parts')).toBe(0);
@@ -72,6 +73,26 @@ test('a batch is a span that links to the span of each caller, and belongs to no
   expect(requests.map(({ links }) => links.map((link) => link.context.spanId))).toEqual(
     Array(20).fill([batch?.spanContext().spanId]),
   );
+});
+
+test('a batch links to the spans of all that share a read or were merged before it was sent', async () => {
+  const { exporter, tracer } = startTracing();
+  const batcher = new Batcher({ ...options, orderingKey: (op) => op, merge: (earlier) => earlier });
+  const callers = await Promise.all(
+    ['w 1', 'w 1', 'w 1', 'r 1', 'r 1'].map((op, index) =>
+      tracer.startActiveSpan(`request ${index}`, async (span) => {
+        await Promise.all([batcher.add(op), batcher.add(op)]);
+        span.end();
+        return span.spanContext().spanId;
+      }),
+    ),
+  );
+  const batches = exporter.getFinishedSpans().filter(({ name }) => name === 'perf.batch.execute');
+  expect(batches.map(({ attributes }) => attributes['perf.batch.size'])).toEqual([1, 1]);
+  expect(batches.flatMap(({ links }) => links.map((link) => link.context.spanId)).toSorted()).toEqual(
+    callers.toSorted(),
+  );
+  expect(batcher.stats()).toMatchObject({ added: 2, merged: 5, shared: 3 });
 });
 
 test('the span of a caller links to each batch its operation was sent in', async () => {

@@ -1,5 +1,5 @@
 import { isPerfError } from '@perf/core';
-import { type History, IN_PEACE, mostSent } from './history.ts';
+import { type History, IN_PEACE, type Op, mostSent, partsOf } from './history.ts';
 import type { Run, Trace } from './run-history.ts';
 import { type State, apply, keyOf } from './store.ts';
 
@@ -46,7 +46,7 @@ function reasonOf({ outcome }: Trace): unknown {
 
 /** How often an operation was sent and carried out, against what its caller was told. */
 function traceProblems(history: History, { store, report }: Run, trace: Trace): string[] {
-  const { share, bisect } = history;
+  const { share, merges } = history;
   const { op, outcome, settled, sentWhenAborted } = trace;
   const problems: string[] = [];
   const say = (wrong: boolean, problem: string): void =>
@@ -56,16 +56,19 @@ function traceProblems(history: History, { store, report }: Run, trace: Trace): 
   say(settled !== 1, `settled ${settled} times`);
   say(sent > mostSent(history), 'sent too often');
   say(applied > 1 && op.kind === 'append', 'carried out twice, though not idempotent');
-  say(sentWhenAborted === false && sent > 0 && !(share && op.kind === 'read'), 'sent after it was aborted');
-  say(report?.unsent.includes(op) === true && applied > 0, 'reported as unsent, but carried out');
+  // Others may wait for what it shares, or has become part of.
+  const together = op.kind === 'read' ? share : merges;
+  say(sentWhenAborted === false && sent > 0 && !together, 'sent after it was aborted');
+  const unsent = report?.unsent.some((each) => partsOf(each).includes(op.id)) === true;
+  say(unsent && applied > 0, 'reported as unsent, but carried out');
   // Such a read may be sent for another caller, or not be sent because another was.
   const shared = share && op.kind === 'read';
   if (outcome?.status === 'fulfilled') {
     say(applied === 0 && !shared, 'succeeded, but was not carried out');
-    if (op.kind !== 'read') say(outcome.value !== `${op.kind} ${op.id}`, `got the result of another: ${outcome.value}`);
+    if (op.kind !== 'read') say(!isResultOf(outcome.value, op), `got the result of another: ${outcome.value}`);
     return problems;
   }
-  const expected = rejectionOf(trace, bisect);
+  const expected = rejectionOf(trace, history);
   if (expected === undefined) say(true, `rejected with ${String(reasonOf(trace))}`);
   else if (expected === 'unsent')
     say(applied > 0 && !shared, `told that it was not sent, with ${String(reasonOf(trace))}`);
@@ -73,8 +76,13 @@ function traceProblems(history: History, { store, report }: Run, trace: Trace): 
   return problems;
 }
 
+/** Its own result, or that of the one it was merged into. */
+function isResultOf(value: string, op: Op): boolean {
+  return value.startsWith(`${op.kind} `) && value.split(' ').includes(`${op.id}`);
+}
+
 /** What a caller may conclude from a rejection; `undefined` for one that should not be. */
-function rejectionOf(trace: Trace, bisect: boolean): 'unsent' | 'unknown' | 'refused' | undefined {
+function rejectionOf(trace: Trace, { bisect, merges }: History): 'unsent' | 'unknown' | 'refused' | undefined {
   const { op } = trace;
   const reason = reasonOf(trace);
   if (reason === 'given up') return op.abortAfter === undefined ? undefined : 'unknown';
@@ -86,6 +94,8 @@ function rejectionOf(trace: Trace, bisect: boolean): 'unsent' | 'unknown' | 'ref
     return 'unknown';
   if (!(reason instanceof Error)) return undefined;
   if (reason.message === `refused ${op.id}`) return 'refused';
+  // Under the name of the first it was merged with.
+  if (merges && op.kind !== 'read' && /^refused \d+$/.test(reason.message)) return 'refused';
   // Found to be at fault, which only what may be repeated can be.
   if (bisect && op.kind !== 'append' && /^(?:rejectBefore|rejectAfter|threw)$/.test(reason.message)) return 'unknown';
   // A shared read is refused under the name of the one it shared.
@@ -109,7 +119,10 @@ function replays(history: History, store: Run['store'], lane: readonly Trace[]):
   for (const { op, outcome } of lane) {
     const key = keyOf(history, op);
     if (outcome?.status === 'fulfilled') {
-      states = states.filter((state) => apply(state, key, op) === outcome.value);
+      states = states.filter((state) => {
+        const result = apply(state, key, op);
+        return op.kind !== 'read' || result === outcome.value;
+      });
     } else if (store.applied.has(op.id) && op.kind !== 'read') {
       const optional = store.refusedLast.has(op.id) || history.closeTimeout !== undefined;
       const without = optional ? states.map((state) => new Map(state)) : [];

@@ -12,12 +12,25 @@ export interface Op {
   readonly abortAfter: number | undefined;
   readonly timeout: number | undefined;
   readonly priority: number | undefined;
+  /** Of one made of several: their ids, in the order added; its own is that of the first. */
+  readonly parts?: readonly number[];
 }
 
 /** What becomes of one call of `execute`. */
 export interface Call {
   readonly latency: number;
   readonly fate: 'ok' | 'rejectBefore' | 'rejectAfter' | 'throw' | 'nonsense' | 'hang';
+}
+
+/** The ids of what an operation does. */
+export function partsOf({ id, parts = [id] }: Op): readonly number[] {
+  return parts;
+}
+
+/** Makes one of two, except now and then. */
+export function mergeOps(earlier: Op, later: Op): Op | undefined {
+  if (earlier.kind === 'read' || (earlier.id + later.id) % 4 === 0) return undefined;
+  return { ...earlier, size: earlier.size + later.size, parts: [...partsOf(earlier), ...partsOf(later)] };
 }
 
 /** When everything must have settled by itself, in milliseconds. */
@@ -34,6 +47,7 @@ export interface History {
   readonly attempts: number;
   readonly bisect: boolean;
   readonly share: boolean;
+  readonly merges: boolean;
   readonly timeout: number;
   readonly maxPending: number;
   readonly maxPendingBytes: number;
@@ -82,13 +96,14 @@ export function drawHistory(random: () => number): History {
   });
   const badFate = (): Call['fate'] =>
     oneOf('rejectBefore', 'rejectAfter', 'throw', 'nonsense', timeout === Infinity ? 'ok' : 'hang');
+  const order = oneOf('key', 'key', 'key', 'strict', 'none');
   return {
     ops: Array.from({ length: count }, draw),
     calls: Array.from({ length: 1 + upTo(5) }, () => ({
       latency: oneOf(1, 1, 2, 6, 12),
       fate: failures && often(0.4) ? badFate() : 'ok',
     })),
-    order: oneOf('key', 'key', 'key', 'strict', 'none'),
+    order,
     maxSize: 1 + upTo(4),
     maxBytes: oneOf(Infinity, 5, 9),
     linger: oneOf(undefined, undefined, 3, 20),
@@ -96,6 +111,7 @@ export function drawHistory(random: () => number): History {
     attempts: 1 + upTo(2),
     bisect: often(0.5),
     share,
+    merges: order === 'key' && often(0.4),
     timeout,
     maxPending: oneOf(Infinity, Infinity, 1, 2, 4),
     maxPendingBytes: oneOf(Infinity, Infinity, 4, 10),

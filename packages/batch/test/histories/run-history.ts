@@ -1,5 +1,5 @@
 import { Batcher, type BatcherStats, type CloseReport } from '../../src/index.ts';
-import { type History, IN_PEACE, type Op } from './history.ts';
+import { type History, IN_PEACE, type Op, mergeOps } from './history.ts';
 import { Store } from './store.ts';
 import { VirtualTime } from './virtual-time.ts';
 
@@ -71,6 +71,7 @@ class Play {
       ops: _,
       calls: __,
       share,
+      merges,
       attempts,
       flushAt: ___,
       closeAt: ____,
@@ -84,6 +85,7 @@ class Play {
       groupBy: ({ kind }) => kind,
       orderingKey: ({ key }) => key,
       dedupeKey: share ? ({ kind, key }) => (kind === 'read' ? key : undefined) : undefined,
+      merge: merges ? mergeOps : undefined,
       retry: { attempts, baseDelay: 4, isIdempotent: ({ kind }) => kind !== 'append' },
     };
   }

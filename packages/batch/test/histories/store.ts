@@ -1,5 +1,5 @@
 import type { BatchContext } from '../../src/index.ts';
-import { type Call, type History, type Op, mostSent } from './history.ts';
+import { type Call, type History, type Op, mostSent, partsOf } from './history.ts';
 
 /** A value for each key that holds one. */
 export type State = Map<string, string>;
@@ -9,13 +9,19 @@ export function keyOf({ order }: History, { key, id }: Op): string {
   return key === undefined || order === 'none' ? `free ${id}` : key;
 }
 
-/** What an operation does to a key, and what its caller gets. */
-export function apply(state: State, of: string, { kind, id }: Op): string {
-  const before = state.get(of) ?? '';
-  if (kind === 'read') return before;
-  if (kind === 'delete') state.delete(of);
-  else state.set(of, kind === 'write' ? `${id}` : `${before}+${id}`);
-  return `${kind} ${id}`;
+/** What an operation does to a key, and what its callers get. */
+export function apply(state: State, of: string, op: Op): string {
+  if (op.kind === 'read') return state.get(of) ?? '';
+  for (const id of partsOf(op)) {
+    if (op.kind === 'delete') state.delete(of);
+    else state.set(of, op.kind === 'write' ? `${id}` : `${state.get(of) ?? ''}+${id}`);
+  }
+  return resultOf(op);
+}
+
+/** What the callers of an operation that is no read get. */
+export function resultOf(op: Op): string {
+  return `${op.kind} ${partsOf(op).join(' ')}`;
 }
 
 /** A store that is slow, refuses operations, fails batches before or after it carried them out, hangs, and watches that the batches are as promised. */
@@ -44,7 +50,7 @@ export class Store {
     const number = this.#calls++;
     this.#check(ops, context);
     this.#onCall(number);
-    for (const { id } of ops) {
+    for (const id of ops.flatMap(partsOf)) {
       this.sent.set(id, (this.sent.get(id) ?? 0) + 1);
       this.refusedLast.add(id);
     }
@@ -96,8 +102,10 @@ export class Store {
   #one(op: Op): string | Error {
     const attempt = (this.sent.get(op.id) ?? 0) - 1;
     if (op.fates[attempt] === 'refuse') return new Error(`refused ${op.id}`);
-    this.refusedLast.delete(op.id);
-    this.applied.set(op.id, (this.applied.get(op.id) ?? 0) + 1);
+    for (const id of partsOf(op)) {
+      this.refusedLast.delete(id);
+      this.applied.set(id, (this.applied.get(id) ?? 0) + 1);
+    }
     return apply(this.state, keyOf(this.#history, op), op);
   }
 
@@ -107,6 +115,10 @@ export class Store {
     say(ops.length === 0, 'an empty batch');
     say(ops.length > maxSize, 'a batch of too many');
     say(ops.length > 1 && ops.reduce((sum, { size }) => sum + size, 0) > maxBytes, 'too many bytes');
+    say(
+      ops.some(({ size, parts }) => parts !== undefined && size > maxBytes),
+      'merged into one too large',
+    );
     say(
       ops.some(({ kind }) => kind !== group),
       'mixed groups',
@@ -120,7 +132,9 @@ export class Store {
     say(signal.aborted, 'a batch sent with its signal aborted');
     say(attempt > mostSent(this.#history), 'too many attempts');
     say(!Object.isFrozen(ops), 'an array that is not frozen');
-    for (const { id } of ops) say((this.sent.get(id) ?? 0) !== attempt - 1, 'operations of different attempts');
+    const parts = ops.flatMap(partsOf);
+    say(new Set(parts).size < parts.length, 'merged twice');
+    for (const id of parts) say((this.sent.get(id) ?? 0) !== attempt - 1, 'operations of different attempts');
   }
 }
 
