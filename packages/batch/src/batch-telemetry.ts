@@ -94,8 +94,8 @@ export class BatchTelemetry {
     const { span: before } = operation;
     if (span === undefined || span === before) return;
     if (before === undefined) operation.span = span;
-    else if (Array.isArray(before)) before.push(span);
-    else operation.span = [before, span];
+    else if (before instanceof Set) before.add(span);
+    else operation.span = new Set([before, span]);
   }
 
   /** Runs a batch in a span that links to the spans its operations were added in, and records its size and duration. */
@@ -128,9 +128,9 @@ export class BatchTelemetry {
   }
 }
 
-function spansOf<Op, R>({ span }: Operation<Op, R>): readonly Span[] {
+function spansOf<Op, R>({ span }: Operation<Op, R>): Iterable<Span> {
   if (span === undefined) return [];
-  return Array.isArray(span) ? span : [span];
+  return span instanceof Set ? span : [span];
 }
 
 interface CallerSpan {

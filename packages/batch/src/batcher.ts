@@ -225,7 +225,11 @@ export class Batcher<Op, R> implements AsyncDisposable, StatsSource<BatcherStats
     if (this.closed) throw new BatcherClosedError(this.#component, false);
     const shared = this.#sharedRead(group, key, dedupeKey);
     if (shared !== undefined) return this.#join(shared, 'shared');
-    if (merger !== undefined && this.#merging?.apply(merger) === true) return this.#join(merger.into, 'merged');
+    if (merger !== undefined && this.#merging?.apply(merger) === true) {
+      // What has become smaller leaves room.
+      this.#roomMade();
+      return this.#join(merger.into, 'merged');
+    }
     const fits = this.#admission.fits(bytes);
     if (!fits && whenFull === 'reject') throw this.#refusal();
     const operation = new Operation<Op, R>(op, this.#dispatcher.groupOf(group), this.#sequence++);

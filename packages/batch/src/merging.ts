@@ -64,6 +64,7 @@ export class Merging<Op, R> {
 
   /** Lets the one that waits stand for both, unless the program has added, aborted or merged others while it was asked, or there is no room. */
   apply({ into, earlier, op, bytes }: Merger<Op, R>): boolean {
+    if (this.#admission.parked.size > 0) return false;
     if (this.#dispatcher.keys.lastWaiting(into.key) !== into || !Object.is(into.op, earlier)) return false;
     if (!this.#admission.resize(into.bytes, bytes)) return false;
     into.op = op;

@@ -28,7 +28,7 @@ export class Operation<Op, R> implements Link {
   dedupeKey: unknown = undefined;
   mark: FlushMark | undefined = undefined;
   /** The span that was active where it was added; all of them when others have joined it. */
-  span: Span | Span[] | undefined = undefined;
+  span: Span | Set<Span> | undefined = undefined;
   /** When it was added, for the metrics; `undefined` while nobody measures. */
   addedAt: number | undefined = undefined;
   /** The batch it is part of, running or to be sent again. */

@@ -158,6 +158,22 @@ describe('merge', () => {
       expect(batcher.stats()).toMatchObject({ pendingBytes: 0, merged: 1, refused: 1 });
     });
 
+    test('makes room when it becomes smaller', async () => {
+      const { recorder, batcher } = start({ sizeOf, maxPendingBytes: 10, concurrency: 1, merge: (_, later) => later });
+      void batcher.add(add(1, 'x'));
+      await settle();
+      void batcher.add(add(9));
+      const ready = watch(batcher.ready());
+      await settle();
+      expect(ready.outcome).toBeUndefined();
+      void batcher.add(add(1));
+      await settle();
+      expect(ready.outcome).toBeDefined();
+      await recorder.call(0).answer(['']);
+      await recorder.call(1).answer(['']);
+      expect(recorder.batches).toEqual([[add(1, 'x')], [add(1)]]);
+    });
+
     test('ends lingering when the batch has become full', async () => {
       const { recorder, batcher } = start({ sizeOf, maxBytes: 4, linger: 1_000 });
       void batcher.add(add(2));
@@ -315,6 +331,24 @@ describe('merge', () => {
       expect(batch.reduce((total, { by = 0 }) => total + by, 0)).toBe(13);
       await recorder.call(0).answer(batch.map(() => 'done'));
       expect(await Promise.all([...results, nested])).toEqual(['done', 'done', 'done']);
+    });
+
+    test('by adding one of the key meanwhile that has to wait for room', async () => {
+      let asked = 0;
+      const { recorder, batcher } = start({
+        maxPending: 1,
+        whenFull: 'wait',
+        merge: (earlier, later) => {
+          if (asked++ === 0) void batcher.add({ kind: 'set', key: 'k', by: 10 });
+          return sum(earlier, later);
+        },
+      });
+      for (const op of [add(1), add(2)]) void batcher.add(op);
+      for (let call = 0; call < 3; call++) {
+        await settle();
+        await recorder.call(call).answer(['done']);
+      }
+      expect(recorder.batches).toEqual([[add(1)], [{ kind: 'set', key: 'k', by: 10 }], [add(2)]]);
     });
 
     test('by aborting the earlier one meanwhile', async () => {
