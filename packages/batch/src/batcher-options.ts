@@ -133,7 +133,7 @@ export interface BatcherSettings<Op, R> {
   readonly groupOrder: readonly string[];
   readonly orderingKey: ((op: Op) => unknown) | undefined;
   readonly dedupeKey: ((op: Op) => unknown) | undefined;
-  readonly merge: ((earlier: Op, later: Op) => Op | undefined) | undefined;
+  readonly merge: BatcherOptions<Op, R>['merge'];
   readonly priority: ((op: Op) => number) | undefined;
   readonly maxPending: number;
   readonly maxPendingBytes: number;

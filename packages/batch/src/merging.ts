@@ -1,12 +1,12 @@
 import { checkName, checkRange, isPromiseLike } from '@perf/core';
-import type { BatcherSettings } from './batcher-options.ts';
+import type { BatcherOptions, BatcherSettings } from './batcher-options.ts';
 import type { Admission } from './admission.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { ANY_SIZE } from './any-size.ts';
 import { isSameKey } from './is-same-key.ts';
 import type { Operation } from './operation.ts';
 
-type Merge<Op> = (earlier: Op, later: Op) => Op | undefined;
+type Merge<Op> = NonNullable<BatcherOptions<Op, unknown>['merge']>;
 
 /** What is known of an operation that is being added. */
 export interface Newcomer<Op> {
